@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0
+# movgem: `make help` lists the targets. Everything that is built lands in out/,
+# by the tool chain of the Debian 13 root that tools/root makes and caches.
+
+ENTER = MOVGEM_JOBS="$(JOBS)" tools/root enter
+JOBS  ?= $(shell nproc)
+# What is passed on to kbuild: make module W=1 C=2
+KBUILD_VARS = $(foreach v,W C CF V KCFLAGS,$(if $($(v)),$(v)="$($(v))"))
+
+.DEFAULT_GOAL := help
+.PHONY: help root module igt-tests doc demo check clean distclean
+
+help: ## this list
+	@echo 'make TARGET, as root on Debian 12 or 13:'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@echo 'and: tools/vm run -- COMMAND  boots a guest with movgem and runs COMMAND in it'
+
+root: ## make the Debian 13 root with the whole tool chain (cached outside the tree)
+	@tools/root make
+
+module: ## build the driver for stock 6.12: out/build/movgem.ko (W=1, C=2 are passed on)
+	@$(ENTER) tools/lib/build-module $(KBUILD_VARS)
+
+# With IGT=<tree> the tests are built inside that IGT tree, by its own rules.
+igt-tests: ## build the IGT tests: out/build/igt (or in a real IGT tree: IGT=<tree>)
+	@mkdir -p out/build
+	@MOVGEM_BIND="$(abspath $(IGT))" $(ENTER) make -C igt-tests -j$(JOBS) \
+		OUT="$(CURDIR)/out/build/igt" $(if $(IGT),IGT="$(abspath $(IGT))")
+
+doc: ## build the documentation: out/doc/index.html
+	@$(ENTER) tools/lib/build-doc
+
+demo: ## the main job: huge pages and memory blocks out of fragmented GPU memory: out/demo
+	@tools/demo/run $(DEMO_ARGS)
+
+check: ## run all tests and checks: out/check/junit.xml (CHECK_ARGS="--only PATTERN")
+	@tools/check $(CHECK_ARGS)
+
+clean: ## remove out/
+	rm -rf out
+
+distclean: clean ## remove out/ and every cached root but the current one
+	@tools/root clean

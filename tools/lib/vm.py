@@ -1,0 +1,494 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Boots a guest under QEMU and runs one command in it. Called by tools/vm, in the root."""
+
+import argparse
+import ctypes
+import glob
+import os
+import re
+import secrets
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TREE = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.join(TREE, "out/build")
+GUEST = os.path.join(TREE, "tools/guest")
+
+# The seam for further kernels: version -> what tools/guest/mkguest made of it.
+KERNELS = ("6.12",)
+
+EXIT_KERNEL, EXIT_TIMEOUT, EXIT_RUNNER = 123, 124, 125
+BOOT_SECONDS = 120
+
+# What counts as a failure in the kernel's log. The detector reads the guest's
+# console, so a line that a program writes to /dev/kmsg counts too.
+SPLAT = re.compile(
+    r"\] (?:.*\] )?(?:"
+    r"WARNING: |BUG: |kernel BUG at|Oops: |Oops\b.*\[#\d+\]|general protection fault|"
+    r"Internal error|Unable to handle kernel|KASAN: |KFENCE: |UBSAN: |"
+    r"INFO: task .* blocked for more than|INFO: rcu.*(?:stall|detected)|"
+    r"rcu: INFO: .*(?:stall|detected)|INFO: possible |INFO: suspicious|"
+    r"INFO: trying to register non-static key|watchdog: BUG|Kernel panic|"
+    r"list_(?:add|del) corruption|refcount_t: |Bad page state|"
+    r"kmemleak: \d+ new suspected|DEBUG_LOCKS_WARN_ON|unregister_netdevice: waiting)")
+# After one of these the guest is not expected to get any further.
+FATAL = re.compile(r"Kernel panic|kernel BUG at|Oops: |soft lockup|hard LOCKUP")
+FATAL_GRACE = 10
+SPLAT_LINES = 14
+
+EPILOG = """\
+exit status: the command's own, or
+  123  the kernel reported a problem (WARN, BUG, oops, lockdep, KASAN, hung task,
+       RCU stall, panic), whatever the command's own status was
+  124  the time-out was reached
+  125  the guest did not boot, died, or could not be started
+
+One argument after -- is a line for sh; several are a command and its arguments.
+In the guest: /movgem is the work tree's out/build (read-only), /share the
+directory of --share (read-write), / a throw-away copy of the Debian 13 root.
+The kernel's console is kept in out/vm/, newest in out/vm/last.log.
+"""
+
+
+def say(text):
+    print(f"vm: {text}", file=sys.stderr, flush=True)
+
+
+def die(text, status=EXIT_RUNNER):
+    say(text)
+    sys.exit(status)
+
+
+def parse_size(text):
+    match = re.fullmatch(r"(\d+)([MG])", text.upper())
+    if not match:
+        raise argparse.ArgumentTypeError(f"'{text}': a size is a number and M or G")
+    return int(match[1]) * (1024 if match[2] == "G" else 1)
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(
+        prog="tools/vm run", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="tools/vm run [options] -- COMMAND...",
+        description="Boot a fresh guest with movgem loaded and run COMMAND in it as root.")
+    add = parser.add_argument
+    add("--kernel", default="6.12", help="kernel version (default %(default)s)")
+    add("--mem", default="2G", type=parse_size, metavar="SIZE", help="memory (default 2G)")
+    add("--dimm", default=[], type=parse_size, action="append", metavar="SIZE",
+        help="add a hot-pluggable DIMM, onlined as movable memory, so that its blocks can "
+             "be taken offline; may be repeated")
+    add("--smp", default="2", metavar="N", help="processors (default %(default)s)")
+    add("--param", default=[], action="append", metavar="K=V",
+        help="module parameter of movgem; may be repeated")
+    add("--module", metavar="FILE", help="load this movgem.ko; nothing is built then")
+    add("--no-module", action="store_true", help="do not build or load movgem")
+    add("--share", metavar="DIR", help="host directory to appear at /share, read-write")
+    add("--timeout", default=600, type=float, metavar="SECONDS",
+        help="for boot and command together (default %(default)s)")
+    add("--append", default=[], action="append", metavar="STR",
+        help="more kernel command line; may be repeated")
+    add("--qemu-arg", default=[], action="append", metavar="ARG",
+        help="one more argument for QEMU, as --qemu-arg=ARG; may be repeated")
+    add("--icount", action="store_true",
+        help="count instructions as time: one processor, slower, repeatable")
+    add("--accel", choices=("auto", "kvm", "tcg"), default="auto",
+        help="auto tries a short boot under KVM once per boot of the host")
+    add("--udev", action="store_true", help="start udevd in the guest")
+    add("--allow-warn", action="store_true",
+        help="report what the kernel complains of, but do not fail for it")
+    add("--log", metavar="FILE", help="where to keep the kernel's console")
+    add("-v", "--verbose", action="store_true",
+        help="show the kernel's console and the QEMU command on stderr")
+    add("command", nargs="*", metavar="COMMAND")
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        parser.print_help()
+        sys.exit(0)
+    if argv[0] != "run":
+        die(f"'{argv[0]}': the only verb is run; see tools/vm --help")
+    parser.error = lambda text: die(f"{text}; see tools/vm --help")
+    argv = argv[1:]
+    command = []
+    if "--" in argv:
+        split = argv.index("--")
+        argv, command = argv[:split], argv[split + 1:]
+    args = parser.parse_args(argv)
+    args.command = args.command + command
+    if not args.command:
+        parser.error("no command given")
+    if args.kernel not in KERNELS:
+        parser.error(f"kernel '{args.kernel}' is not known; there is: {', '.join(KERNELS)}")
+    for param in args.param:
+        if not re.fullmatch(r"\w+=[^\s'\"]+", param):
+            parser.error(f"--param {param}: must be name=value")
+    if args.share and not os.path.isdir(args.share):
+        parser.error(f"--share {args.share}: no such directory")
+    return args
+
+
+def guest_dir():
+    """Where tools/root put the kernel, the initramfs and the disk image."""
+    with open("/etc/movgem-root", encoding="utf-8") as file:
+        return os.path.join(os.environ["MOVGEM_CACHE"], file.read().strip())
+
+
+def newest(*tops):
+    times = [0.0]
+    for top in tops:
+        for path, _, names in os.walk(os.path.join(TREE, top)):
+            times += [os.stat(os.path.join(path, name)).st_mtime for name in names
+                      if not name.startswith(".")]
+    return max(times)
+
+
+def the_module(args):
+    """The module to load, built first when it is missing or older than its source."""
+    if args.no_module:
+        return None
+    if args.module:
+        if not os.path.isfile(args.module):
+            die(f"{args.module}: no such file")
+        return args.module
+    module = os.path.join(BUILD, "movgem.ko")
+    if not os.path.exists(module) or os.stat(module).st_mtime < newest("drivers", "include"):
+        say("building movgem.ko")
+        result = subprocess.run([os.path.join(HERE, "build-module")], text=True, check=False,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if result.returncode:
+            sys.stderr.write(result.stdout)
+            die("movgem.ko does not build")
+    return module
+
+
+def cpio(files):
+    """A newc archive of {path: (mode, data)}, to be appended to the initramfs."""
+    parts = []
+    entries = list(files.items()) + [("TRAILER!!!", (0, b""))]
+    for number, (path, (mode, data)) in enumerate(entries):
+        name = path.encode() + b"\0"
+        fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0)
+        head = b"070701" + b"".join(b"%08X" % field for field in fields) + name
+        parts += [head, b"\0" * (-len(head) % 4), data, b"\0" * (-len(data) % 4)]
+    return b"".join(parts)
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def make_initrd(path, base, files):
+    with open(path, "wb") as file:
+        data = read(base)
+        file.write(data + b"\0" * (-len(data) % 512) + cpio(files))
+
+
+def stripped(module, tmp):
+    """The module without its debugging sections: they would only cost the guest memory."""
+    small = os.path.join(tmp, "movgem.ko")
+    subprocess.run(["strip", "--strip-debug", "-o", small, module], check=True)
+    return read(small)
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def kvm_works(guest, kernel):
+    """Does KVM run a stock kernel here? /dev/kvm may be there and the guest still hang, so
+    boot one, with 15 seconds to say so. The answer holds until the host is booted again."""
+    try:
+        os.close(os.open("/dev/kvm", os.O_RDWR))
+    except OSError:
+        return False
+    boot = read("/proc/sys/kernel/random/boot_id").decode().strip()
+    known = os.path.join(os.environ["MOVGEM_CACHE"], f"kvm-{boot}")
+    if os.path.exists(known):
+        return read(known) == b"yes"
+    say("trying whether KVM runs a stock kernel (at most 15 seconds, once)")
+    with tempfile.TemporaryDirectory(prefix="movgem-vm-") as tmp:
+        initrd = os.path.join(tmp, "initrd")
+        make_initrd(initrd, f"{guest}/initramfs-{kernel}.cpio",
+                    {"init": (0o100755, read(f"{GUEST}/init"))})
+        command = ["qemu-system-x86_64", "-M", "q35", "-accel", "kvm", "-cpu", "host",
+                   "-m", "256M", "-nodefaults", "-display", "none", "-no-reboot",
+                   "-serial", "stdio", "-kernel", f"{guest}/vmlinuz-{kernel}",
+                   "-initrd", initrd, "-append", "console=ttyS0 panic=-1 movgem.probe"]
+        try:
+            output = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                    stderr=subprocess.STDOUT, timeout=15, check=False,
+                                    preexec_fn=die_with_parent).stdout
+        except subprocess.TimeoutExpired:
+            output = b""
+    works = b"movgem-vm: probe ok" in output
+    with open(f"{known}.{os.getpid()}", "wb") as file:
+        file.write(b"yes" if works else b"no")
+    os.rename(f"{known}.{os.getpid()}", known)
+    say("KVM works" if works else "KVM does not run a stock kernel here: using TCG")
+    return works
+
+
+def qemu_command(args, guest, tmp, log):
+    if args.icount:
+        accel = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu", "max"]
+        args.smp = "1"
+    elif args.accel == "kvm" or (args.accel == "auto" and kvm_works(guest, args.kernel)):
+        accel = ["-accel", "kvm", "-cpu", "host"]
+    else:
+        accel = ["-accel", "tcg,thread=multi", "-cpu", "max"]
+    memory = f"{args.mem}M"
+    dimms = []
+    for number, size in enumerate(args.dimm):
+        dimms += ["-object", f"memory-backend-ram,id=d{number},size={size}M",
+                  "-device", f"pc-dimm,id=dimm{number},memdev=d{number}"]
+    if dimms:
+        memory += f",slots={len(args.dimm)},maxmem={args.mem + sum(args.dimm) + 4096}M"
+    append = ["console=ttyS0", "panic=-1", "oops=panic", "no_timer_check", "tsc=reliable",
+              "rcupdate.rcu_cpu_stall_timeout=60", "watchdog_thresh=30", "rdinit=/init",
+              "net.ifnames=0"]
+    if dimms:
+        append.append("memhp_default_state=online_movable")
+    command = ["qemu-system-x86_64", "-name", "movgem", "-M", "q35", *accel,
+               "-smp", args.smp, "-m", memory, *dimms,
+               "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+               "-kernel", f"{guest}/vmlinuz-{args.kernel}", "-initrd", f"{tmp}/initrd",
+               "-append", " ".join(append + args.append),
+               "-drive", f"if=none,id=disk,file={guest}/disk.ext4,format=raw,"
+                         "snapshot=on,cache=unsafe",
+               "-device", "virtio-blk-pci,drive=disk",
+               "-chardev", f"file,id=console,path={log}", "-serial", "chardev:console",
+               "-device", "virtio-serial-pci",
+               "-chardev", f"socket,id=out,path={tmp}/out",
+               "-device", "virtserialport,chardev=out,name=movgem.out"]
+    shares = [("build", BUILD, ",readonly=on")]
+    if args.share:
+        shares.append(("share", os.path.abspath(args.share), ""))
+    for tag, path, more in shares:
+        command += ["-fsdev", f"local,id={tag},path={path},security_model=none,"
+                              f"multidevs=remap{more}",
+                    "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
+    return command + args.qemu_arg
+
+
+class Console:
+    """Follows the console's log file and collects what the kernel complains of."""
+
+    def __init__(self, path, verbose):
+        self.file = open(path, "r", encoding="utf-8", errors="replace")
+        self.verbose = verbose
+        self.partial = ""
+        self.started = self.ended = False
+        self.splats = []
+        self.fatal_at = None
+        self.failed = None
+        self.tail = []
+
+    def poll(self):
+        text = self.file.read()
+        if not text:
+            return
+        if self.verbose:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        lines = (self.partial + text).split("\n")
+        self.partial = lines.pop()
+        for line in lines:
+            self.line(line.rstrip("\r"))
+
+    def line(self, line):
+        self.tail = (self.tail + [line])[-15:]
+        if "movgem-vm: " in line:
+            self.started |= "movgem-vm: start" in line
+            self.ended |= "movgem-vm: end" in line
+            if "movgem-vm: FAILED" in line:
+                self.failed = line.split("FAILED: ", 1)[-1]
+        if SPLAT.search(line):
+            # One splat has several such lines: those that follow closely belong to it.
+            if not self.splats or len(self.splats[-1]) >= SPLAT_LINES:
+                self.splats.append([])
+            if FATAL.search(line):
+                self.fatal_at = self.fatal_at or time.monotonic()
+        if self.splats and len(self.splats[-1]) < SPLAT_LINES:
+            self.splats[-1].append(line)
+
+
+class Output:
+    """Passes the command's output on as it comes, and finds the closing record."""
+
+    def __init__(self, token):
+        self.mark = b"\x1e" + token.encode() + b" "
+        self.data = b""
+        self.result = None
+
+    def feed(self, data):
+        self.data += data
+        place = self.data.find(self.mark)
+        if place < 0:
+            keep = 0
+            tail = self.data.rfind(b"\x1e")
+            if tail >= 0 and self.mark.startswith(self.data[tail:]):
+                keep = len(self.data) - tail
+            self.emit(self.data[:len(self.data) - keep])
+            self.data = self.data[len(self.data) - keep:]
+        elif self.data.endswith(b"\n"):
+            self.emit(self.data[:place])
+            self.result = self.data[place + len(self.mark):].decode(errors="replace").strip()
+            self.data = b""
+
+    @staticmethod
+    def emit(data):
+        while data:
+            data = data[os.write(1, data):]
+
+
+def log_path(args):
+    if args.log:
+        return os.path.abspath(args.log)
+    top = os.path.join(TREE, "out/vm")
+    os.makedirs(top, exist_ok=True)
+    logs = sorted(glob.glob(f"{top}/2*.log"))
+    for old in logs[:-60]:
+        os.unlink(old)
+    path = f"{top}/{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    link = f"{top}/.last-{os.getpid()}"
+    os.symlink(os.path.basename(path), link)
+    os.rename(link, f"{top}/last.log")
+    return path
+
+
+def run_guest(args, command, tmp, log, token):
+    """Runs QEMU to the end of the command. Returns (result, reason): the closing record of
+    the guest or None, and why there is none; and the console."""
+    open(log, "wb").close()
+    console = Console(log, args.verbose)
+    output = Output(token)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{tmp}/out")
+    listener.listen(1)
+    if args.verbose:
+        say(shlex.join(command))
+    start = time.monotonic()
+    errors = open(f"{tmp}/qemu.err", "w+b")
+    qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
+                            preexec_fn=die_with_parent)
+    poller = select.poll()
+    poller.register(listener, select.POLLIN)
+    port = None
+    reason = None
+    try:
+        while output.result is None and reason is None:
+            for handle, _ in poller.poll(100):
+                if handle == listener.fileno():
+                    port = listener.accept()[0]
+                    poller.unregister(listener)
+                    poller.register(port, select.POLLIN)
+                    continue
+                data = port.recv(65536)
+                if not data:
+                    poller.unregister(port)
+                output.feed(data)
+            console.poll()
+            now = time.monotonic()
+            if output.result is not None:
+                break
+            if qemu.poll() is not None:
+                time.sleep(0.1)
+                console.poll()
+                errors.seek(0)
+                text = errors.read().decode(errors="replace").strip()
+                reason = "the guest died" if console.started else "the guest did not boot"
+                reason += f": QEMU ended with status {qemu.returncode}"
+                reason += f": {text}" if text else ""
+                if console.failed:
+                    reason = f"the guest did not boot: {console.failed}"
+            elif console.fatal_at and now > console.fatal_at + FATAL_GRACE:
+                reason = "the guest did not get over it"
+            elif now > start + args.timeout:
+                reason = f"time-out after {args.timeout:g} seconds"
+            elif not console.started and now > start + BOOT_SECONDS:
+                reason = f"the guest did not boot within {BOOT_SECONDS} seconds"
+        limit = time.monotonic() + 2
+        while output.result is not None and not console.ended and time.monotonic() < limit:
+            time.sleep(0.02)
+            console.poll()
+    finally:
+        qemu.kill()
+        qemu.wait()
+    console.poll()
+    return output.result, reason, console
+
+
+def judge(args, result, reason, console, log):
+    """Says what went wrong, if anything, and returns the exit status."""
+    shown = os.path.relpath(log) if log.startswith(os.getcwd() + "/") else log
+    status = 0
+    if console.splats:
+        say(f"the kernel reported {len(console.splats)} problem(s); the first:")
+        for line in console.splats[0]:
+            print(f"    {line}", file=sys.stderr)
+        if not args.allow_warn:
+            status = EXIT_KERNEL
+    if reason:
+        say(reason)
+        if not console.splats:
+            print("".join(f"    {line}\n" for line in console.tail), file=sys.stderr, end="")
+        status = status or (EXIT_TIMEOUT if reason.startswith("time-out") else EXIT_RUNNER)
+    elif result.startswith("exit "):
+        if status:
+            say(f"the command itself ended with status {result[5:]}")
+        status = status or int(result[5:])
+    else:
+        say(result.replace("failed ", "FAILED in the guest: ", 1))
+        print("".join(f"    {line}\n" for line in console.tail), file=sys.stderr, end="")
+        status = status or EXIT_RUNNER
+    if status in (EXIT_KERNEL, EXIT_TIMEOUT, EXIT_RUNNER):
+        say(f"kernel log: {shown}")
+    return status
+
+
+def main(argv):
+    args = parse_args(argv)
+    guest = guest_dir()
+    os.makedirs(BUILD, exist_ok=True)
+    module = the_module(args)
+    log = log_path(args)
+    token = secrets.token_hex(8)
+    line = args.command[0] if len(args.command) == 1 else shlex.join(args.command)
+    tmp = tempfile.mkdtemp(prefix="movgem-vm-")
+    try:
+        files = {name: (0o040755, b"") for name in ("movgem-vm",)}
+        files["init"] = (0o100755, read(f"{GUEST}/init"))
+        files["movgem-vm/stage2"] = (0o100755, read(f"{GUEST}/stage2"))
+        files["movgem-vm/command"] = (0o100755, line.encode(errors="surrogateescape") + b"\n")
+        config = {"TOKEN": token, "MODULE": "y" if module else "",
+                  "PARAMS": " ".join(args.param), "SHARE": "y" if args.share else "",
+                  "UDEV": "y" if args.udev else ""}
+        text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in config.items())
+        files["movgem-vm/config"] = (0o100644, text.encode())
+        if module:
+            files["movgem-vm/movgem.ko"] = (0o100644, stripped(module, tmp))
+        make_initrd(f"{tmp}/initrd", f"{guest}/initramfs-{args.kernel}.cpio", files)
+        command = qemu_command(args, guest, tmp, log)
+        result, reason, console = run_guest(args, command, tmp, log, token)
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+    return judge(args, result, reason, console, log)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(141)
