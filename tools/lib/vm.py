@@ -43,7 +43,10 @@ SPLAT = re.compile(
 # After one of these the guest is not expected to get any further.
 FATAL = re.compile(r"Kernel panic|kernel BUG at|Oops: |soft lockup|hard LOCKUP")
 FATAL_GRACE = 10
-SPLAT_LINES = 14
+SPLAT_LINES = 16
+# Lines of a splat that help nobody in a message; the log has them.
+NOISE = re.compile(r"\] (?:R[A-Z0-9]{2}: |R\d+: |[FCD]S: |CR2: |DR\d: |Code: |Modules linked in|"
+                   r"Hardware name|PKRU|CS: | \? |</?TASK>|---\[)")
 
 EPILOG = """\
 exit status: the command's own, or
@@ -290,6 +293,7 @@ class Console:
         self.fatal_at = None
         self.failed = None
         self.tail = []
+        self.open = False
 
     def poll(self):
         text = self.file.read()
@@ -304,20 +308,24 @@ class Console:
             self.line(line.rstrip("\r"))
 
     def line(self, line):
-        self.tail = (self.tail + [line])[-15:]
+        before, self.tail = self.tail[-4:], (self.tail + [line])[-15:]
         if "movgem-vm: " in line:
             self.started |= "movgem-vm: start" in line
             self.ended |= "movgem-vm: end" in line
             if "movgem-vm: FAILED" in line:
                 self.failed = line.split("FAILED: ", 1)[-1]
         if SPLAT.search(line):
-            # One splat has several such lines: those that follow closely belong to it.
-            if not self.splats or len(self.splats[-1]) >= SPLAT_LINES:
-                self.splats.append([])
             if FATAL.search(line):
                 self.fatal_at = self.fatal_at or time.monotonic()
-        if self.splats and len(self.splats[-1]) < SPLAT_LINES:
+            # One splat has several such lines: those that follow closely belong to it. What
+            # a WARN() has to say comes before its line, after "cut here".
+            if not self.open:
+                cut = [n for n, text in enumerate(before) if "[ cut here ]" in text]
+                self.splats.append(before[cut[-1] + 1:] if cut else [])
+                self.open = True
+        if self.open and not NOISE.search(line):
             self.splats[-1].append(line)
+            self.open = len(self.splats[-1]) < SPLAT_LINES and "end trace" not in line
 
 
 class Output:

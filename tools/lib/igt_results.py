@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What igt_runner says: live, on its output, and in the end, in results.json."""
+
+import json
+import os
+import re
+import subprocess
+import time
+
+from junit import Case
+
+# A subtest that only drew a warning from the kernel has failed all the same.
+OUTCOME = {"pass": "pass", "skip": "skip", "notrun": "skip"}
+
+
+class Follower:
+    """Passes on igt_runner's progress, one line as each subtest begins: what became of the
+    one before, with its seconds."""
+
+    def __init__(self, share, say):
+        self.share = share
+        self.say = say
+        self.current = None
+        self.since = 0.0
+
+    def line(self, text):
+        match = re.search(r"\[(\d+)/(\d+)\] (?:\([^)]* left\) )?(\S+)(?: \((.*)\))?$", text)
+        if match:
+            self.finish()
+            name = f"{match[3]}@{match[4]}" if match[4] else match[3]
+            self.current = f"{match[1]}/{match[2]} {name}"
+            self.since = time.monotonic()
+        elif text.startswith("check: "):
+            self.finish()
+            self.say(text)
+
+    def finish(self):
+        if self.current:
+            self.say(f"{self.current} ({time.monotonic() - self.since:.1f} s)")
+        self.current = None
+
+
+def cases(share):
+    """The cases of SHARE/results, also of a run that was cut off."""
+    results = f"{share}/results"
+    path = f"{results}/results.json"
+    if os.path.isdir(results) and not os.path.exists(path):
+        subprocess.run(["igt_results", results], check=False,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            tests = json.load(file)["tests"]
+    except (OSError, ValueError, KeyError):
+        return []
+    found = []
+    for name, test in tests.items():
+        result = test.get("result", "incomplete")
+        outcome = OUTCOME.get(result, "fail")
+        seconds = test.get("time", {})
+        seconds = max(0.0, seconds.get("end", 0.0) - seconds.get("start", 0.0))
+        found.append(Case(name.removeprefix("igt@"), outcome, seconds,
+                          reason(result, outcome, test)))
+    return found
+
+
+def reason(result, outcome, test):
+    output, errors = test.get("out", ""), test.get("err", "")
+    if outcome == "pass":
+        return ""
+    if outcome == "skip":
+        match = re.search(r"(?:Test requirement not met|Test requirement).*(?:\n.*)?|SKIP.*", output + errors)
+        text = match[0] if match else output.strip()[-200:] or result
+        return " ".join(text.split())
+    parts = [result, errors.strip()[-3000:], output.strip()[-3000:], kernel_lines(test)]
+    return "\n".join(part for part in parts if part)
+
+
+def kernel_lines(test):
+    """The kernel's warnings during the test, else the end of what it said."""
+    text = test.get("dmesg-warnings") or test.get("dmesg", "")
+    return text.strip()[-3000:]
