@@ -42,7 +42,7 @@ with_lock() {
 	) 9>"$_lock"
 }
 
-# The path of the root that fits this tree's tools/root and package list. It
+# The path of the root that fits this tree's recipe and package list. It
 # need not exist yet: `tools/root` makes it.
 root_path() {
 	if inside_root; then
@@ -50,7 +50,7 @@ root_path() {
 		return
 	fi
 	_hash=$({
-		cd "$tree/tools" && cat root lib/packages guest/mkguest guest/modules
+		cd "$tree/tools" && cat lib/recipe.sh lib/packages guest/mkguest guest/modules
 		dpkg --print-architecture
 	} | sha256sum | cut -c1-16)
 	echo "$MOVGEM_CACHE/root-$_hash"
