@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (C) 2026 movgem maintainers */
+#ifndef _MOVGEM_STATS_H_
+#define _MOVGEM_STATS_H_
+
+#include <linux/atomic.h>
+
+/**
+ * struct movgem_stats - the driver's counters, printed by debugfs "stats"
+ *
+ * A new one is also added to the table in movgem_debugfs.c.
+ */
+struct movgem_stats {
+	/** @bos_live: gauge: BOs alive, imported ones too. */
+	atomic64_t bos_live;
+
+	/** @pages_live: gauge: pages of BOs. */
+	atomic64_t pages_live;
+
+	/** @pages_pinned: gauge: pages of pinned BOs. */
+	atomic64_t pages_pinned;
+
+	/** @pages_purged: pages taken by the shrinker. */
+	atomic64_t pages_purged;
+
+	/** @isolate_ok: pages that the kernel asked for and got. */
+	atomic64_t isolate_ok;
+
+	/**
+	 * @isolate_refused_pinned: pages refused because their BO is pinned.
+	 */
+	atomic64_t isolate_refused_pinned;
+
+	/**
+	 * @isolate_refused_state: pages refused because they are on the way
+	 * already, or their BO is being emptied.
+	 */
+	atomic64_t isolate_refused_state;
+
+	/** @migrate_ok: pages moved. */
+	atomic64_t migrate_ok;
+
+	/**
+	 * @migrate_eagain_busy: moves put off because a CPU fault was mapping
+	 * the page.
+	 */
+	atomic64_t migrate_eagain_busy;
+
+	/**
+	 * @migrate_eagain_refs: moves put off because somebody had a
+	 * reference.
+	 */
+	atomic64_t migrate_eagain_refs;
+
+	/**
+	 * @migrate_eagain_lock: asynchronous moves put off because the BO's
+	 * CPU mappings were changing.
+	 */
+	atomic64_t migrate_eagain_lock;
+
+	/**
+	 * @migrate_ebusy_pinned: moves given up because the BO was pinned
+	 * after isolation.
+	 */
+	atomic64_t migrate_ebusy_pinned;
+
+	/**
+	 * @migrate_nomem: moves not begun for want of a new page, debugfs and
+	 * pins only.
+	 */
+	atomic64_t migrate_nomem;
+
+	/** @putback: pages that went back where they were. */
+	atomic64_t putback;
+
+	/** @gpu_tlb_flush: invalidations of all GPU TLBs. */
+	atomic64_t gpu_tlb_flush;
+
+	/** @gpu_stall: stalls of the GPU on a blocked page. */
+	atomic64_t gpu_stall;
+
+	/** @gpu_unblock: pages that a stalled job took back. */
+	atomic64_t gpu_unblock;
+
+	/** @cpu_unmap: calls to zap CPU page table entries. */
+	atomic64_t cpu_unmap;
+
+	/** @cpu_fault: CPU faults that mapped something. */
+	atomic64_t cpu_fault;
+
+	/** @cpu_fault_wait: CPU faults that waited for a page on the move. */
+	atomic64_t cpu_fault_wait;
+
+	/** @jobs_done: jobs that ended well. */
+	atomic64_t jobs_done;
+
+	/** @jobs_faulted: jobs that ended by a fault. */
+	atomic64_t jobs_faulted;
+
+	/** @jobs_timedout: jobs that were reset. */
+	atomic64_t jobs_timedout;
+
+	/** @jobs_cancelled: jobs that ended with their queue. */
+	atomic64_t jobs_cancelled;
+};
+
+/* Count one event. */
+#define movgem_stat_inc(mdev, name) \
+	atomic64_inc(&(mdev)->stats.name)
+
+/* Count several events, or raise a gauge. */
+#define movgem_stat_add(mdev, name, n) \
+	atomic64_add(n, &(mdev)->stats.name)
+
+/* Lower a gauge. */
+#define movgem_stat_sub(mdev, name, n) \
+	atomic64_sub(n, &(mdev)->stats.name)
+
+/* Read a counter. */
+#define movgem_stat_read(mdev, name) \
+	((u64)atomic64_read(&(mdev)->stats.name))
+
+#endif

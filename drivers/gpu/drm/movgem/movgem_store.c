@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 movgem maintainers */
+
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "movgem_bo.h"
+#include "movgem_compat.h"
+#include "movgem_store.h"
+
+/**
+ * DOC: Page stores
+ *
+ * A page store decides what kind of pages a BO has and whether and how the
+ * kernel moves them. What all stores have in common is here: order-0 pages,
+ * zeroed, allocated in bulk, in an array of &struct movgem_slot of 16 bytes a
+ * page. The parameter page_store of the module chooses one for the device.
+ */
+
+static const struct movgem_store_ops * const stores[] = {
+	&movgem_store_movable,
+	&movgem_store_pinned,
+};
+
+/**
+ * movgem_store_find - page store by name
+ * @name: value of the module parameter
+ *
+ * Return: the store, or NULL.
+ */
+const struct movgem_store_ops *movgem_store_find(const char *name)
+{
+	for (int i = 0; i < ARRAY_SIZE(stores); i++)
+		if (sysfs_streq(stores[i]->name, name))
+			return stores[i];
+	return NULL;
+}
+
+/**
+ * movgem_store_gfp - how BO pages are allocated
+ *
+ * Both stores ask for the same kind of memory, so that they can be compared.
+ * No __GFP_ACCOUNT: the kernel does not carry the charge of such a page over
+ * to its new place. A BO too large for the machine fails, it does not kill.
+ *
+ * Return: the mask.
+ */
+gfp_t movgem_store_gfp(void)
+{
+	return GFP_HIGHUSER_MOVABLE | __GFP_ZERO | __GFP_RETRY_MAYFAIL |
+	       __GFP_NOWARN;
+}
+
+static void free_pages_array(struct movgem_pages *pages, u32 filled)
+{
+	while (filled--)
+		__free_page(pages->slot[filled].page);
+	kvfree(pages);
+}
+
+/**
+ * movgem_store_alloc - give a BO its pages
+ * @bo: a BO that is complete but for &movgem_bo.pages
+ *
+ * Return: 0, -ENOMEM or -EINTR (a fatal signal).
+ */
+int movgem_store_alloc(struct movgem_bo *bo)
+{
+	struct movgem_device *mdev = movgem_bo_device(bo);
+	u32 count = movgem_bo_count(bo);
+	struct movgem_pages *pages;
+	struct page *batch[64];
+	u32 filled = 0;
+
+	if (count > totalram_pages())
+		return -ENOMEM;
+
+	pages = kvzalloc(struct_size(pages, slot, count), GFP_KERNEL_ACCOUNT);
+	if (!pages)
+		return -ENOMEM;
+	pages->bo = bo;
+	pages->count = count;
+
+	while (filled < count) {
+		u32 want = min_t(u32, count - filled, ARRAY_SIZE(batch));
+		u32 got;
+
+		memset(batch, 0, sizeof(batch));
+		got = movgem_alloc_pages_bulk(movgem_store_gfp(), want, batch);
+		if (!got || fatal_signal_pending(current)) {
+			while (got--)
+				__free_page(batch[got]);
+			free_pages_array(pages, filled);
+			return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
+		}
+		for (u32 i = 0; i < got; i++, filled++) {
+			pages->slot[filled].page = batch[i];
+			pages->slot[filled].index = filled;
+		}
+		cond_resched();
+	}
+
+	spin_lock(&bo->pages_lock);
+	bo->pages = pages;
+	spin_unlock(&bo->pages_lock);
+	movgem_stat_add(mdev, pages_live, count);
+
+	for (u32 i = 0; i < count; i++) {
+		mdev->store->adopt(&pages->slot[i]);
+		if (!(i % 64))
+			cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * movgem_store_free - take a BO's pages away
+ * @bo: the BO; no CPU or GPU mapping uses the pages and none is MOVING or, but
+ *	for a BO that is being freed, isolated
+ *
+ * Context: may sleep; reclaim, if no page is isolated and none can be.
+ */
+void movgem_store_free(struct movgem_bo *bo)
+{
+	struct movgem_device *mdev = movgem_bo_device(bo);
+	struct movgem_pages *pages;
+
+	spin_lock(&bo->pages_lock);
+	pages = bo->pages;
+	bo->pages = NULL;
+	spin_unlock(&bo->pages_lock);
+	if (!pages)
+		return;
+
+	for (u32 i = 0; i < pages->count; i++) {
+		mdev->store->release(&pages->slot[i]);
+		if (!(i % 64))
+			cond_resched();
+	}
+	movgem_stat_sub(mdev, pages_live, pages->count);
+	kvfree(pages);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (C) 2026 movgem maintainers */
+#ifndef _MOVGEM_STORE_H_
+#define _MOVGEM_STORE_H_
+
+#include <linux/gfp_types.h>
+#include <linux/migrate_mode.h>
+#include <linux/mm_types.h>
+
+struct movgem_bo;
+struct movgem_device;
+struct movgem_pages;
+struct movgem_slot;
+
+/**
+ * struct movgem_store_ops - where BO pages come from and whether they move
+ */
+struct movgem_store_ops {
+	/** @name: value of the module parameter. */
+	const char *name;
+
+	/** @uapi: one of &enum drm_movgem_page_store. */
+	u32 uapi;
+
+	/** @movable: the kernel can move these pages. */
+	bool movable;
+
+	/**
+	 * @adopt: @slot->page has become a page of the BO. The BO is complete;
+	 * the kernel may ask for the page before this returns. May sleep.
+	 */
+	void (*adopt)(struct movgem_slot *slot);
+
+	/**
+	 * @release: give @slot's page back; in return no callback of the
+	 * kernel uses @slot any more. May sleep.
+	 */
+	void (*release)(struct movgem_slot *slot);
+
+	/** @prepare_vma: set the flags of a new CPU mapping. */
+	int (*prepare_vma)(struct movgem_bo *bo, struct vm_area_struct *vma);
+
+	/** @fault: map pages around the address of a CPU fault. */
+	vm_fault_t (*fault)(struct movgem_bo *bo, struct vm_fault *vmf);
+
+	/**
+	 * @move: move one page to a new one that is allocated with @gfp, even
+	 * if the BO is pinned. NULL if nothing moves. May sleep. Return: 0,
+	 * -ENOMEM, -EBUSY, -EAGAIN.
+	 */
+	int (*move)(struct movgem_bo *bo, u32 index, gfp_t gfp, bool pinned);
+};
+
+extern const struct movgem_store_ops movgem_store_pinned;
+extern const struct movgem_store_ops movgem_store_movable;
+
+const struct movgem_store_ops *movgem_store_find(const char *name);
+
+gfp_t movgem_store_gfp(void);
+int movgem_store_alloc(struct movgem_bo *bo);
+void movgem_store_free(struct movgem_bo *bo);
+
+/* Shared by the stores whose pages are mapped by PFN: movgem_fault.c */
+int movgem_pfn_prepare_vma(struct movgem_bo *bo, struct vm_area_struct *vma);
+vm_fault_t movgem_pfn_fault(struct movgem_bo *bo, struct vm_fault *vmf);
+
+/* The steps of a move: movgem_migrate.c */
+bool movgem_migrate_isolate(struct movgem_slot *slot);
+int movgem_migrate_move(struct movgem_slot *slot, struct page *dst,
+			enum migrate_mode mode, int refs, bool pinned);
+void movgem_migrate_putback(struct movgem_slot *slot);
+bool movgem_migrate_moving(struct movgem_bo *bo, u32 index);
+void movgem_migrate_retake(struct movgem_bo *bo, u32 index);
+void movgem_migrate_flush(struct movgem_device *mdev);
+
+#endif

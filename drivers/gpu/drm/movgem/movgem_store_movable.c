@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 movgem maintainers */
+
+#include <linux/delay.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+
+#include <drm/movgem_drm.h>
+
+#include "movgem_bo.h"
+#include "movgem_store.h"
+
+/**
+ * DOC: Page store movable_ops
+ *
+ * Non-LRU movable pages, Documentation/mm/page_migration.rst: each page of a
+ * BO names &struct movable_operations of ours, and compaction, memory
+ * offlining, alloc_contig_range() and soft offlining call them to move it.
+ *
+ * The kernel calls all three operations with the page locked and only while
+ * the page is marked movable. The mark is set and cleared under the page lock
+ * here, so page_private() names a valid slot in each of them.
+ *
+ * A page has one reference of its BO; the kernel takes one when it isolates
+ * it. User mappings are by PFN and hold none.
+ */
+
+static struct movgem_slot *page_slot(struct page *page)
+{
+	return (struct movgem_slot *)page_private(page);
+}
+
+static bool movable_isolate(struct page *page, isolate_mode_t mode)
+{
+	return movgem_migrate_isolate(page_slot(page));
+}
+
+static void movable_putback(struct page *page)
+{
+	movgem_migrate_putback(page_slot(page));
+}
+
+static const struct movable_operations movable_ops;
+
+/* Called with @page locked, and a reference of the slot to give it. */
+static void mark_movable(struct movgem_slot *slot, struct page *page)
+{
+	set_page_private(page, (unsigned long)slot);
+	__SetPageMovable(page, &movable_ops);
+}
+
+/* Called with @page locked. Drops the slot's reference. */
+static void unmark_movable(struct page *page)
+{
+	__ClearPageMovable(page);
+	set_page_private(page, 0);
+	put_page(page);
+}
+
+static int move_page(struct movgem_slot *slot, struct page *dst,
+		     struct page *src, enum migrate_mode mode, int refs,
+		     bool pinned)
+{
+	int ret = movgem_migrate_move(slot, dst, mode, refs, pinned);
+
+	if (ret)
+		return ret;
+
+	get_page(dst);
+	mark_movable(slot, dst);
+	unmark_movable(src);
+	return 0;
+}
+
+static int movable_migrate(struct page *dst, struct page *src,
+			   enum migrate_mode mode)
+{
+	/* The BO's reference and that of the kernel's isolation. */
+	return move_page(page_slot(src), dst, src, mode, 2, false);
+}
+
+static const struct movable_operations movable_ops = {
+	.isolate_page = movable_isolate,
+	.migrate_page = movable_migrate,
+	.putback_page = movable_putback,
+};
+
+static void movable_adopt(struct movgem_slot *slot)
+{
+	struct page *page = slot->page;
+
+	lock_page(page);
+	mark_movable(slot, page);
+	unlock_page(page);
+}
+
+/* The page of a slot with a reference: until it is locked, it can move. */
+static struct page *get_slot_page(struct movgem_bo *bo,
+				  struct movgem_slot *slot)
+{
+	struct page *page;
+
+	spin_lock(&bo->pages_lock);
+	page = slot->page;
+	get_page(page);
+	spin_unlock(&bo->pages_lock);
+	return page;
+}
+
+static void movable_release(struct movgem_slot *slot)
+{
+	struct movgem_bo *bo = movgem_slot_bo(slot);
+	struct page *page;
+
+	for (;;) {
+		page = get_slot_page(bo, slot);
+		/* Waits for a move under way; then it is another page. */
+		lock_page(page);
+		if (page == slot->page)
+			break;
+		unlock_page(page);
+		put_page(page);
+	}
+	unmark_movable(page);
+	unlock_page(page);
+	put_page(page);
+}
+
+/*
+ * What migrate_pages() does, which modules cannot call: the page lock keeps
+ * the kernel from isolating the page while we move it ourselves.
+ */
+static int movable_move(struct movgem_bo *bo, u32 index, gfp_t gfp,
+			bool pinned)
+{
+	struct movgem_slot *slot = NULL;
+	struct page *src = NULL, *dst;
+	int ret = -EAGAIN;
+
+	dst = alloc_page(gfp & ~__GFP_ZERO);
+	if (!dst) {
+		movgem_stat_inc(movgem_bo_device(bo), migrate_nomem);
+		return -ENOMEM;
+	}
+	lock_page(dst);
+
+	spin_lock(&bo->pages_lock);
+	if (bo->pages) {
+		slot = &bo->pages->slot[index];
+		src = slot->page;
+		get_page(src);
+	}
+	spin_unlock(&bo->pages_lock);
+	if (!src)
+		goto out_free_dst;
+
+	lock_page(src);
+	/* Marked movable for the slot, the page stays so under the lock. */
+	if (page_slot(src) != slot || PageIsolated(src))
+		goto out_unlock_src;
+
+	if (!pinned && !movgem_migrate_isolate(slot)) {
+		ret = -EBUSY;
+		goto out_unlock_src;
+	}
+	ret = move_page(slot, dst, src, MIGRATE_SYNC, 2, pinned);
+	if (ret && !pinned)
+		movgem_migrate_putback(slot);
+
+out_unlock_src:
+	unlock_page(src);
+	put_page(src);
+out_free_dst:
+	unlock_page(dst);
+	/* Moved, the slot has its own reference. */
+	put_page(dst);
+	return ret;
+}
+
+const struct movgem_store_ops movgem_store_movable = {
+	.name = "movable_ops",
+	.uapi = DRM_MOVGEM_PAGE_STORE_MOVABLE_OPS,
+	.movable = true,
+	.adopt = movable_adopt,
+	.release = movable_release,
+	.prepare_vma = movgem_pfn_prepare_vma,
+	.fault = movgem_pfn_fault,
+	.move = movable_move,
+};

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (C) 2026 movgem maintainers */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM movgem
+
+#if !defined(_MOVGEM_TRACE_H_) || defined(TRACE_HEADER_MULTI_READ)
+#define _MOVGEM_TRACE_H_
+
+#include <linux/migrate_mode.h>
+#include <linux/tracepoint.h>
+
+#include "movgem_bo.h"
+
+TRACE_EVENT(movgem_isolate,
+	TP_PROTO(struct movgem_bo *bo, struct movgem_slot *slot, bool ok),
+	TP_ARGS(bo, slot, ok),
+	TP_STRUCT__entry(
+		__field(u64, bo)
+		__field(u32, index)
+		__field(unsigned long, pfn)
+		__field(u32, pins)
+		__field(bool, ok)
+	),
+	TP_fast_assign(
+		__entry->bo = bo->id;
+		__entry->index = slot->index;
+		__entry->pfn = page_to_pfn(slot->page);
+		__entry->pins = READ_ONCE(bo->pins);
+		__entry->ok = ok;
+	),
+	TP_printk("bo=%llu index=%u pfn=0x%lx pins=%u ok=%d", __entry->bo,
+		  __entry->index, __entry->pfn, __entry->pins, __entry->ok)
+);
+
+DECLARE_EVENT_CLASS(movgem_page,
+	TP_PROTO(struct movgem_bo *bo, struct movgem_slot *slot),
+	TP_ARGS(bo, slot),
+	TP_STRUCT__entry(
+		__field(u64, bo)
+		__field(u32, index)
+		__field(unsigned long, pfn)
+	),
+	TP_fast_assign(
+		__entry->bo = bo->id;
+		__entry->index = slot->index;
+		__entry->pfn = page_to_pfn(slot->page);
+	),
+	TP_printk("bo=%llu index=%u pfn=0x%lx", __entry->bo, __entry->index,
+		  __entry->pfn)
+);
+
+DEFINE_EVENT(movgem_page, movgem_unmap,
+	TP_PROTO(struct movgem_bo *bo, struct movgem_slot *slot),
+	TP_ARGS(bo, slot)
+);
+
+DEFINE_EVENT(movgem_page, movgem_putback,
+	TP_PROTO(struct movgem_bo *bo, struct movgem_slot *slot),
+	TP_ARGS(bo, slot)
+);
+
+TRACE_EVENT(movgem_copy,
+	TP_PROTO(struct movgem_bo *bo, struct movgem_slot *slot,
+		 struct page *dst),
+	TP_ARGS(bo, slot, dst),
+	TP_STRUCT__entry(
+		__field(u64, bo)
+		__field(u32, index)
+		__field(unsigned long, src)
+		__field(unsigned long, dst)
+	),
+	TP_fast_assign(
+		__entry->bo = bo->id;
+		__entry->index = slot->index;
+		__entry->src = page_to_pfn(slot->page);
+		__entry->dst = page_to_pfn(dst);
+	),
+	TP_printk("bo=%llu index=%u src=0x%lx dst=0x%lx", __entry->bo,
+		  __entry->index, __entry->src, __entry->dst)
+);
+
+TRACE_EVENT(movgem_move,
+	TP_PROTO(struct movgem_bo *bo, struct movgem_slot *slot,
+		 enum migrate_mode mode, int ret),
+	TP_ARGS(bo, slot, mode, ret),
+	TP_STRUCT__entry(
+		__field(u64, bo)
+		__field(u32, index)
+		__field(unsigned long, pfn)
+		__field(int, mode)
+		__field(int, ret)
+	),
+	TP_fast_assign(
+		__entry->bo = bo->id;
+		__entry->index = slot->index;
+		__entry->pfn = page_to_pfn(slot->page);
+		__entry->mode = mode;
+		__entry->ret = ret;
+	),
+	TP_printk("bo=%llu index=%u pfn=0x%lx mode=%d ret=%d", __entry->bo,
+		  __entry->index, __entry->pfn, __entry->mode, __entry->ret)
+);
+
+TRACE_EVENT(movgem_flush,
+	TP_PROTO(u16 epoch),
+	TP_ARGS(epoch),
+	TP_STRUCT__entry(
+		__field(u16, epoch)
+	),
+	TP_fast_assign(
+		__entry->epoch = epoch;
+	),
+	TP_printk("epoch=%u", __entry->epoch)
+);
+
+TRACE_EVENT(movgem_retake,
+	TP_PROTO(struct movgem_bo *bo, u32 index),
+	TP_ARGS(bo, index),
+	TP_STRUCT__entry(
+		__field(u64, bo)
+		__field(u32, index)
+	),
+	TP_fast_assign(
+		__entry->bo = bo->id;
+		__entry->index = index;
+	),
+	TP_printk("bo=%llu index=%u", __entry->bo, __entry->index)
+);
+
+TRACE_EVENT(movgem_stall,
+	TP_PROTO(u32 asid, u64 va),
+	TP_ARGS(asid, va),
+	TP_STRUCT__entry(
+		__field(u32, asid)
+		__field(u64, va)
+	),
+	TP_fast_assign(
+		__entry->asid = asid;
+		__entry->va = va;
+	),
+	TP_printk("asid=%u va=0x%llx", __entry->asid, __entry->va)
+);
+
+#endif
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE movgem_trace
+#include <trace/define_trace.h>
