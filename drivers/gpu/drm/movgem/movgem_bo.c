@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 movgem maintainers */
+
+#include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include <drm/drm_drv.h>
+#include <drm/drm_prime.h>
+
+#include "movgem_bo.h"
+#include "movgem_drv.h"
+#include "movgem_store.h"
+
+/**
+ * DOC: Buffer objects
+ *
+ * A &struct movgem_bo is a GEM object with pages of a page store and a file of
+ * its own for CPU mappings. A BO that was imported from another device has
+ * neither: the GPU uses its DMA addresses, and the exporter keeps it in place.
+ *
+ * Lifetime: handles, VMAs, dma-bufs, &struct drm_gpuvm_bo and whoever looks a
+ * BO up hold a reference of the GEM object. A BO holds the device, since a VMA
+ * may outlive the DRM file that it was made through.
+ */
+
+static struct dma_buf *movgem_bo_export(struct drm_gem_object *obj, int flags)
+{
+	struct movgem_bo *bo = to_movgem_bo(obj);
+
+	if (bo->exclusive_root)
+		return ERR_PTR(movgem_invalid(obj->dev,
+					      "prime.handle: BO has an exclusive VM"));
+	return drm_gem_prime_export(obj, flags);
+}
+
+static int movgem_bo_gem_pin(struct drm_gem_object *obj)
+{
+	return movgem_bo_pin(to_movgem_bo(obj));
+}
+
+static void movgem_bo_gem_unpin(struct drm_gem_object *obj)
+{
+	movgem_bo_unpin(to_movgem_bo(obj));
+}
+
+/* Called with the BO pinned by the attachment. */
+static struct sg_table *movgem_bo_get_sg_table(struct drm_gem_object *obj)
+{
+	struct movgem_bo *bo = to_movgem_bo(obj);
+	u32 count = movgem_bo_count(bo);
+	struct sg_table *sgt;
+	struct page **array;
+
+	if (obj->import_attach)
+		return ERR_PTR(-EINVAL);
+
+	array = kvmalloc_array(count, sizeof(*array), GFP_KERNEL);
+	if (!array)
+		return ERR_PTR(-ENOMEM);
+	for (u32 i = 0; i < count; i++)
+		array[i] = bo->pages->slot[i].page;
+	sgt = drm_prime_pages_to_sg(obj->dev, array, count);
+	kvfree(array);
+	return sgt;
+}
+
+static enum drm_gem_object_status movgem_bo_status(struct drm_gem_object *obj)
+{
+	struct movgem_bo *bo = to_movgem_bo(obj);
+	enum drm_gem_object_status status = 0;
+
+	spin_lock(&bo->pages_lock);
+	if (movgem_bo_has_pages(bo) || obj->import_attach)
+		status |= DRM_GEM_OBJECT_RESIDENT;
+	if (bo->madv == DRM_MOVGEM_MADV_DONTNEED)
+		status |= DRM_GEM_OBJECT_PURGEABLE;
+	spin_unlock(&bo->pages_lock);
+	return status;
+}
+
+static void bo_destroy(struct movgem_bo *bo)
+{
+	struct drm_device *drm = bo->base.dev;
+	struct movgem_device *mdev = to_movgem_device(drm);
+
+	drm_gem_lru_remove(&bo->base);
+
+	spin_lock(&mdev->bos.lock);
+	list_del(&bo->device_link);
+	spin_unlock(&mdev->bos.lock);
+	movgem_stat_sub(mdev, bos_live, 1);
+
+	if (bo->base.import_attach)
+		drm_prime_gem_destroy(&bo->base, bo->sgt);
+	kvfree(bo->import_addrs);
+	movgem_store_free(bo);
+	if (bo->file)
+		fput(bo->file);
+	drm_gem_object_release(&bo->base);
+	if (bo->exclusive_root)
+		drm_gem_object_put(bo->exclusive_root);
+	mutex_destroy(&bo->gpuva_lock);
+	kfree(bo);
+	drm_dev_put(drm);
+}
+
+static void bo_destroy_work(struct work_struct *work)
+{
+	bo_destroy(container_of(work, struct movgem_bo, destroy_work));
+}
+
+static void movgem_bo_free(struct drm_gem_object *obj)
+{
+	struct movgem_bo *bo = to_movgem_bo(obj);
+
+	/*
+	 * Giving the pages back takes page locks, and a task in reclaim may
+	 * hold those very locks while it moves pages.
+	 */
+	if (current->flags & PF_MEMALLOC) {
+		INIT_WORK(&bo->destroy_work, bo_destroy_work);
+		queue_work(movgem_wq, &bo->destroy_work);
+		return;
+	}
+	bo_destroy(bo);
+}
+
+static const struct drm_gem_object_funcs movgem_bo_funcs = {
+	.free = movgem_bo_free,
+	.export = movgem_bo_export,
+	.pin = movgem_bo_gem_pin,
+	.unpin = movgem_bo_gem_unpin,
+	.get_sg_table = movgem_bo_get_sg_table,
+	.vmap = movgem_bo_vmap,
+	.vunmap = movgem_bo_vunmap,
+	.mmap = movgem_bo_mmap,
+	.status = movgem_bo_status,
+	.vm_ops = &movgem_vm_ops,
+};
+
+/* A BO without pages, mapping and handle; @size is a number of whole pages. */
+static struct movgem_bo *bo_alloc(struct movgem_device *mdev, u64 size)
+{
+	struct movgem_bo *bo;
+
+	bo = kzalloc(sizeof(*bo), GFP_KERNEL_ACCOUNT);
+	if (!bo)
+		return NULL;
+
+	drm_gem_private_object_init(&mdev->drm, &bo->base, size);
+	bo->base.funcs = &movgem_bo_funcs;
+	spin_lock_init(&bo->pages_lock);
+	INIT_LIST_HEAD(&bo->vmas);
+	mutex_init(&bo->gpuva_lock);
+	drm_gem_gpuva_set_lock(&bo->base, &bo->gpuva_lock);
+	drm_dev_get(&mdev->drm);
+
+	spin_lock(&mdev->bos.lock);
+	bo->id = ++mdev->bos.next_id;
+	list_add_tail(&bo->device_link, &mdev->bos.list);
+	spin_unlock(&mdev->bos.lock);
+	movgem_stat_inc(mdev, bos_live);
+	return bo;
+}
+
+/**
+ * movgem_bo_create - create a BO with zeroed pages
+ * @mdev: the device
+ * @size: size in bytes, a multiple of the page size, not zero
+ * @flags: DRM_MOVGEM_BO_*
+ * @root: object of the only VM that will map the BO, or NULL
+ *
+ * Return: the BO or an ERR_PTR(), -ENOMEM or -EINTR.
+ */
+struct movgem_bo *movgem_bo_create(struct movgem_device *mdev, u64 size,
+				   u32 flags, struct drm_gem_object *root)
+{
+	struct movgem_bo *bo;
+	struct file *file;
+	int ret;
+
+	bo = bo_alloc(mdev, size);
+	if (!bo)
+		return ERR_PTR(-ENOMEM);
+
+	bo->flags = flags;
+	if (root) {
+		drm_gem_object_get(root);
+		bo->exclusive_root = root;
+		bo->base.resv = root->resv;
+	}
+
+	file = movgem_mmap_file(bo);
+	if (IS_ERR(file)) {
+		ret = PTR_ERR(file);
+		goto err_put;
+	}
+	bo->file = file;
+
+	ret = movgem_store_alloc(bo);
+	if (ret)
+		goto err_put;
+	return bo;
+
+err_put:
+	movgem_bo_put(bo);
+	return ERR_PTR(ret);
+}
+
+/* The engine reaches memory by address: all of it must be ordinary memory. */
+static int import_check(struct movgem_bo *bo)
+{
+	for (u32 i = 0; i < movgem_bo_count(bo); i++)
+		if (!PAGE_ALIGNED(bo->import_addrs[i]) ||
+		    !pfn_valid(PHYS_PFN(bo->import_addrs[i])))
+			return movgem_invalid(bo->base.dev,
+					      "prime: dma-buf is not in system memory");
+	return 0;
+}
+
+/**
+ * movgem_bo_import - make a BO of another device's dma-buf
+ * @drm: the device
+ * @attach: attachment of the dma-buf
+ * @sgt: its mapping; on success the BO's
+ *
+ * Return: the GEM object or an ERR_PTR().
+ */
+struct drm_gem_object *movgem_bo_import(struct drm_device *drm,
+					struct dma_buf_attachment *attach,
+					struct sg_table *sgt)
+{
+	size_t size = attach->dmabuf->size;
+	struct movgem_bo *bo;
+	int ret;
+
+	if (!size || !PAGE_ALIGNED(size))
+		return ERR_PTR(movgem_invalid(drm, "prime: dma-buf size"));
+
+	bo = bo_alloc(to_movgem_device(drm), size);
+	if (!bo)
+		return ERR_PTR(-ENOMEM);
+
+	bo->import_addrs = kvcalloc(movgem_bo_count(bo),
+				    sizeof(*bo->import_addrs), GFP_KERNEL);
+	if (!bo->import_addrs) {
+		ret = -ENOMEM;
+		goto err_put;
+	}
+	ret = drm_prime_sg_to_dma_addr_array(sgt, bo->import_addrs,
+					     movgem_bo_count(bo));
+	if (!ret)
+		ret = import_check(bo);
+	if (ret)
+		goto err_put;
+
+	bo->sgt = sgt;
+	return &bo->base;
+
+err_put:
+	movgem_bo_put(bo);
+	return ERR_PTR(ret);
+}
+
+/**
+ * movgem_bo_lookup - BO by handle
+ * @file: DRM file
+ * @handle: GEM handle
+ *
+ * Return: a reference of the BO, or NULL.
+ */
+struct movgem_bo *movgem_bo_lookup(struct drm_file *file, u32 handle)
+{
+	struct drm_gem_object *obj = drm_gem_object_lookup(file, handle);
+
+	return obj ? to_movgem_bo(obj) : NULL;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (C) 2026 movgem maintainers */
+#ifndef _MOVGEM_BO_H_
+#define _MOVGEM_BO_H_
+
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include <drm/drm_gem.h>
+#include <drm/movgem_drm.h>
+
+#include "movgem_device.h"
+
+struct drm_file;
+struct movgem_bo;
+struct sg_table;
+
+/**
+ * enum movgem_page_state - where a page is on its way
+ *
+ * Changes under &movgem_bo.pages_lock. See DOC: The life of a page in
+ * movgem_migrate.c.
+ */
+enum movgem_page_state {
+	/** @MOVGEM_PAGE_RESIDENT: at rest; CPU and GPU use it. */
+	MOVGEM_PAGE_RESIDENT = 0,
+
+	/** @MOVGEM_PAGE_ISOLATED: the kernel holds it; blocked on the GPU. */
+	MOVGEM_PAGE_ISOLATED,
+
+	/** @MOVGEM_PAGE_RETAKEN: the kernel holds it; a job took it back. */
+	MOVGEM_PAGE_RETAKEN,
+
+	/** @MOVGEM_PAGE_MOVING: being copied; blocked for everybody. */
+	MOVGEM_PAGE_MOVING,
+};
+
+/**
+ * struct movgem_slot - one page of a BO
+ *
+ * Protected by &movgem_bo.pages_lock; @index never changes. Where the page is
+ * movable, its page_private() points here.
+ */
+struct movgem_slot {
+	/** @page: the page. */
+	struct page *page;
+
+	/** @index: which page of the BO. */
+	u32 index;
+
+	/** @epoch: &movgem_device.flush.epoch when it was blocked. */
+	u16 epoch;
+
+	/** @busy: CPU faults that are just mapping it. */
+	u8 busy;
+
+	/** @state: one of &enum movgem_page_state. */
+	u8 state;
+};
+
+/**
+ * struct movgem_pages - the pages of one BO
+ */
+struct movgem_pages {
+	/** @bo: the BO. */
+	struct movgem_bo *bo;
+
+	/** @count: number of @slot. */
+	u32 count;
+
+	/** @slot: the pages. */
+	struct movgem_slot slot[] __counted_by(count);
+};
+
+/**
+ * struct movgem_bo - a buffer object
+ */
+struct movgem_bo {
+	/** @base: GEM object. */
+	struct drm_gem_object base;
+
+	/** @id: number of the BO, for debugfs and trace points. */
+	u64 id;
+
+	/** @flags: DRM_MOVGEM_BO_*. */
+	u32 flags;
+
+	/**
+	 * @exclusive_root: object whose dma_resv the BO shares with its only
+	 * VM, or NULL; a reference.
+	 */
+	struct drm_gem_object *exclusive_root;
+
+	/**
+	 * @file: pseudo file whose mapping all CPU mappings of the BO are in
+	 * for life, whichever file they were made through. NULL if imported.
+	 */
+	struct file *file;
+
+	/** @pages_lock: leaf lock of the pages, see movgem_migrate.c. */
+	spinlock_t pages_lock;
+
+	/** @pages: the pages; NULL if imported or purged. */
+	struct movgem_pages *pages;
+
+	/** @pins: users that forbid moving. */
+	u32 pins;
+
+	/** @moving: pages in MOVGEM_PAGE_MOVING. */
+	u32 moving;
+
+	/** @madv: DRM_MOVGEM_MADV_*. */
+	u32 madv;
+
+	/** @vmas: GPU mappings, &movgem_vma.bo_link; by @pages_lock. */
+	struct list_head vmas;
+
+	/** @gpu_maps: length of @vmas. */
+	u32 gpu_maps;
+
+	/** @moved: page moves so far; by @pages_lock. */
+	u64 moved;
+
+	/** @label: name given by user space; by @pages_lock. */
+	char label[DRM_MOVGEM_BO_LABEL_MAX];
+
+	/** @cpu_maps: VMAs that map the BO. */
+	atomic_t cpu_maps;
+
+	/** @gpuva_lock: protects the GEM object's gpuva lists. */
+	struct mutex gpuva_lock;
+
+	/** @vmap: kernel mapping, protected by the dma_resv. */
+	struct {
+		/** @vmap.vaddr: address. */
+		void *vaddr;
+
+		/** @vmap.count: users. */
+		u32 count;
+	} vmap;
+
+	/** @import_addrs: DMA address of each page if imported, else NULL. */
+	dma_addr_t *import_addrs;
+
+	/** @sgt: mapping of the import, else NULL. */
+	struct sg_table *sgt;
+
+	/** @destroy_work: frees a BO whose last user is in reclaim. */
+	struct work_struct destroy_work;
+
+	/** @device_link: in &movgem_device.bos. */
+	struct list_head device_link;
+};
+
+static inline struct movgem_bo *to_movgem_bo(struct drm_gem_object *obj)
+{
+	return container_of(obj, struct movgem_bo, base);
+}
+
+static inline struct movgem_device *movgem_bo_device(struct movgem_bo *bo)
+{
+	return to_movgem_device(bo->base.dev);
+}
+
+/**
+ * movgem_slot_bo - the BO that a slot belongs to
+ * @slot: the slot
+ *
+ * Return: the BO.
+ */
+static inline struct movgem_bo *movgem_slot_bo(struct movgem_slot *slot)
+{
+	return container_of(slot - slot->index, struct movgem_pages,
+			    slot[0])->bo;
+}
+
+/**
+ * movgem_bo_has_pages - whether a BO's own pages may be used
+ * @bo: the BO, with pages_lock held
+ *
+ * Return: false for a BO that is imported or purged.
+ */
+static inline bool movgem_bo_has_pages(struct movgem_bo *bo)
+{
+	return bo->pages && bo->madv != DRM_MOVGEM_MADV_PURGED;
+}
+
+static inline u32 movgem_bo_count(struct movgem_bo *bo)
+{
+	return bo->base.size >> PAGE_SHIFT;
+}
+
+struct movgem_bo *movgem_bo_create(struct movgem_device *mdev, u64 size,
+				   u32 flags, struct drm_gem_object *root);
+struct drm_gem_object *movgem_bo_import(struct drm_device *drm,
+					struct dma_buf_attachment *attach,
+					struct sg_table *sgt);
+struct movgem_bo *movgem_bo_lookup(struct drm_file *file, u32 handle);
+
+static inline void movgem_bo_put(struct movgem_bo *bo)
+{
+	if (bo)
+		drm_gem_object_put(&bo->base);
+}
+
+int movgem_bo_create_ioctl(struct drm_device *drm, void *data,
+			   struct drm_file *file);
+int movgem_bo_mmap_offset_ioctl(struct drm_device *drm, void *data,
+				struct drm_file *file);
+int movgem_bo_info_ioctl(struct drm_device *drm, void *data,
+			 struct drm_file *file);
+int movgem_bo_label_ioctl(struct drm_device *drm, void *data,
+			  struct drm_file *file);
+int movgem_bo_wait_ioctl(struct drm_device *drm, void *data,
+			 struct drm_file *file);
+int movgem_bo_madvise_ioctl(struct drm_device *drm, void *data,
+			    struct drm_file *file);
+int movgem_dumb_create(struct drm_file *file, struct drm_device *drm,
+		       struct drm_mode_create_dumb *args);
+
+/* movgem_pin.c */
+int movgem_bo_pin(struct movgem_bo *bo);
+void movgem_bo_unpin(struct movgem_bo *bo);
+int movgem_bo_vmap(struct drm_gem_object *obj, struct iosys_map *map);
+void movgem_bo_vunmap(struct drm_gem_object *obj, struct iosys_map *map);
+
+/* movgem_mmap.c */
+int movgem_mmap_init(void);
+void movgem_mmap_fini(void);
+struct file *movgem_mmap_file(struct movgem_bo *bo);
+int movgem_bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma);
+extern const struct vm_operations_struct movgem_vm_ops;
+
+/* movgem_shrinker.c */
+int movgem_shrinker_init(struct movgem_device *mdev);
+bool movgem_bo_purge(struct drm_gem_object *obj);
+
+#endif

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 movgem maintainers */
+
+#include <linux/bitmap.h>
+#include <linux/mm.h>
+
+#include "movgem_bo.h"
+#include "movgem_store.h"
+
+/**
+ * DOC: CPU faults of pages mapped by PFN
+ *
+ * A page that the kernel knows as non-LRU movable cannot be in a page table as
+ * a page: its mapping is VM_PFNMAP, which also keeps get_user_pages() away.
+ * A fault maps the pages around the address too, in an aligned window.
+ *
+ * The entry is inserted without &movgem_bo.pages_lock, since that may allocate
+ * a page table. The page is busy meanwhile and does not become MOVING, so an
+ * entry for a page's old place never appears after the unmap of a move.
+ */
+
+#define FAULT_AROUND	16
+
+/* What a fault will map: the pages of a window, those that are set busy. */
+struct fault_window {
+	struct movgem_pages *pages;
+	u32 start;
+	u32 end;
+	DECLARE_BITMAP(busy, FAULT_AROUND);
+	unsigned long pfn[FAULT_AROUND];
+};
+
+/**
+ * movgem_pfn_prepare_vma - set up a CPU mapping by PFN
+ * @bo: the BO
+ * @vma: the mapping
+ *
+ * Return: 0, or -EINVAL for a private writable mapping.
+ */
+int movgem_pfn_prepare_vma(struct movgem_bo *bo, struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & VM_SHARED) && (vma->vm_flags & VM_MAYWRITE))
+		return movgem_invalid(bo->base.dev, "mmap: not MAP_SHARED");
+
+	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	return 0;
+}
+
+/* Returns 0, VM_FAULT_NOPAGE to try again later, or an error. */
+static vm_fault_t window_begin(struct movgem_bo *bo, struct vm_fault *vmf,
+			       struct fault_window *win)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	u32 index = vmf->pgoff;
+	vm_fault_t ret = 0;
+
+	spin_lock(&bo->pages_lock);
+	if (!movgem_bo_has_pages(bo) || vmf->pgoff >= bo->pages->count) {
+		ret = VM_FAULT_SIGBUS;
+		goto out;
+	}
+	win->pages = bo->pages;
+	if (win->pages->slot[index].state == MOVGEM_PAGE_MOVING ||
+	    win->pages->slot[index].busy == U8_MAX) {
+		ret = VM_FAULT_NOPAGE;
+		goto out;
+	}
+
+	win->start = max_t(unsigned long, round_down(index, FAULT_AROUND),
+			   vma->vm_pgoff);
+	win->end = min3((unsigned long)round_down(index, FAULT_AROUND) +
+			FAULT_AROUND, vma->vm_pgoff + vma_pages(vma),
+			(unsigned long)win->pages->count);
+
+	bitmap_zero(win->busy, FAULT_AROUND);
+	for (u32 i = win->start; i < win->end; i++) {
+		struct movgem_slot *slot = &win->pages->slot[i];
+
+		if (slot->state == MOVGEM_PAGE_MOVING || slot->busy == U8_MAX)
+			continue;
+		slot->busy++;
+		win->pfn[i - win->start] = page_to_pfn(slot->page);
+		__set_bit(i - win->start, win->busy);
+	}
+out:
+	spin_unlock(&bo->pages_lock);
+	return ret;
+}
+
+static void window_end(struct movgem_bo *bo, struct fault_window *win)
+{
+	unsigned int i;
+
+	spin_lock(&bo->pages_lock);
+	for_each_set_bit(i, win->busy, FAULT_AROUND)
+		win->pages->slot[win->start + i].busy--;
+	spin_unlock(&bo->pages_lock);
+}
+
+/**
+ * movgem_pfn_fault - handle a CPU fault
+ * @bo: the BO
+ * @vmf: the fault
+ *
+ * Context: mmap_lock is held.
+ *
+ * Return: VM_FAULT_NOPAGE; VM_FAULT_SIGBUS past the end and for a purged BO;
+ * VM_FAULT_OOM.
+ */
+vm_fault_t movgem_pfn_fault(struct movgem_bo *bo, struct vm_fault *vmf)
+{
+	struct movgem_device *mdev = movgem_bo_device(bo);
+	struct vm_area_struct *vma = vmf->vma;
+	struct fault_window win;
+	vm_fault_t ret;
+	unsigned int i;
+
+	ret = window_begin(bo, vmf, &win);
+	if (ret == VM_FAULT_NOPAGE) {
+		/* A killed task leaves the loop of its fault by itself. */
+		movgem_stat_inc(mdev, cpu_fault_wait);
+		wait_event_killable(mdev->move_wq,
+				    !movgem_migrate_moving(bo, vmf->pgoff));
+		return VM_FAULT_NOPAGE;
+	}
+	if (ret)
+		return ret;
+
+	movgem_stat_inc(mdev, cpu_fault);
+	for_each_set_bit(i, win.busy, FAULT_AROUND) {
+		unsigned long addr = vma->vm_start +
+			((win.start + i - vma->vm_pgoff) << PAGE_SHIFT);
+		vm_fault_t one;
+
+		one = vmf_insert_pfn_prot(vma, addr, win.pfn[i],
+					  vma->vm_page_prot);
+		if (win.start + i == vmf->pgoff)
+			ret = one;
+	}
+	window_end(bo, &win);
+	return ret;
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 movgem maintainers */
+
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
+
+#include "movgem_bo.h"
+#include "movgem_store.h"
+
+/**
+ * DOC: CPU mappings
+ *
+ * Moving a page means finding all page table entries that point to it, in
+ * every process. Each BO has a file of its own on a pseudo file system, and
+ * with it an address_space of its own. mmap() on the DRM node or on a dma-buf
+ * finds the BO and then gives the VMA that file. From there on the VMA, and
+ * what fork(), mprotect(), munmap() and mremap() make of it, is in that
+ * address_space's i_mmap tree under the page's index in the BO, until it is
+ * gone: unmap_mapping_pages() on it reaches them all.
+ */
+
+#define MOVGEM_FS_MAGIC	0x6d6f7667	/* "movg" */
+
+static struct vfsmount *movgem_mnt;
+
+static int movgem_init_fs_context(struct fs_context *fc)
+{
+	return init_pseudo(fc, MOVGEM_FS_MAGIC) ? 0 : -ENOMEM;
+}
+
+static struct file_system_type movgem_fs_type = {
+	.name = "movgem",
+	.owner = THIS_MODULE,
+	.init_fs_context = movgem_init_fs_context,
+	.kill_sb = kill_anon_super,
+};
+
+static const struct file_operations movgem_file_fops = {
+	.owner = THIS_MODULE,
+};
+
+/**
+ * movgem_mmap_init - mount the pseudo file system
+ *
+ * Return: 0 or a negative errno.
+ */
+int movgem_mmap_init(void)
+{
+	movgem_mnt = kern_mount(&movgem_fs_type);
+	return PTR_ERR_OR_ZERO(movgem_mnt);
+}
+
+/**
+ * movgem_mmap_fini - unmount the pseudo file system
+ */
+void movgem_mmap_fini(void)
+{
+	kern_unmount(movgem_mnt);
+}
+
+/**
+ * movgem_mmap_file - make the file of a BO
+ * @bo: the BO
+ *
+ * The file holds the module, not the BO: it may live a little longer.
+ *
+ * Return: the file or an ERR_PTR().
+ */
+struct file *movgem_mmap_file(struct movgem_bo *bo)
+{
+	struct inode *inode;
+	struct file *file;
+
+	if (!try_module_get(THIS_MODULE))
+		return ERR_PTR(-ENODEV);
+
+	inode = alloc_anon_inode(movgem_mnt->mnt_sb);
+	if (IS_ERR(inode)) {
+		module_put(THIS_MODULE);
+		return ERR_CAST(inode);
+	}
+	i_size_write(inode, bo->base.size);
+
+	file = alloc_file_pseudo(inode, movgem_mnt, "movgem-bo", O_RDWR,
+				 &movgem_file_fops);
+	if (IS_ERR(file)) {
+		iput(inode);
+		module_put(THIS_MODULE);
+	}
+	return file;
+}
+
+/**
+ * movgem_bo_mmap - map a BO
+ * @obj: the BO
+ * @vma: the mapping; its vm_pgoff has the BO's fake offset
+ *
+ * Return: 0 or a negative errno.
+ */
+int movgem_bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
+{
+	struct movgem_bo *bo = to_movgem_bo(obj);
+	unsigned long pgoff = vma->vm_pgoff - drm_vma_node_start(&obj->vma_node);
+	int ret;
+
+	if (bo->flags & DRM_MOVGEM_BO_NO_MMAP)
+		return movgem_invalid(obj->dev, "mmap: BO has NO_MMAP");
+	if (!bo->file)
+		return movgem_invalid(obj->dev, "mmap: imported BO");
+	if (pgoff + vma_pages(vma) < pgoff ||
+	    pgoff + vma_pages(vma) > movgem_bo_count(bo))
+		return movgem_invalid(obj->dev, "mmap: beyond the BO's end");
+
+	ret = movgem_bo_device(bo)->store->prepare_vma(bo, vma);
+	if (ret)
+		return ret;
+
+	vma_set_file(vma, bo->file);
+	vma->vm_pgoff = pgoff;
+	atomic_inc(&bo->cpu_maps);
+	return 0;
+}
+
+static void movgem_vma_open(struct vm_area_struct *vma)
+{
+	atomic_inc(&to_movgem_bo(vma->vm_private_data)->cpu_maps);
+	drm_gem_vm_open(vma);
+}
+
+static void movgem_vma_close(struct vm_area_struct *vma)
+{
+	atomic_dec(&to_movgem_bo(vma->vm_private_data)->cpu_maps);
+	drm_gem_vm_close(vma);
+}
+
+static vm_fault_t movgem_vma_fault(struct vm_fault *vmf)
+{
+	struct movgem_bo *bo = to_movgem_bo(vmf->vma->vm_private_data);
+
+	return movgem_bo_device(bo)->store->fault(bo, vmf);
+}
+
+const struct vm_operations_struct movgem_vm_ops = {
+	.open = movgem_vma_open,
+	.close = movgem_vma_close,
+	.fault = movgem_vma_fault,
+};

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 movgem maintainers */
+
+#include <linux/dma-resv.h>
+#include <linux/mm.h>
+#include <linux/shrinker.h>
+
+#include <drm/drm_managed.h>
+
+#include "movgem_bo.h"
+#include "movgem_compat.h"
+#include "movgem_engine.h"
+#include "movgem_store.h"
+
+/**
+ * DOC: Purging
+ *
+ * A BO that user space does not need any more (madvise DONTNEED) is on the
+ * device's LRU list and loses its pages to the shrinker, once and for all. It
+ * must be idle, not pinned, not exported, and none of its pages may be in the
+ * hands of the kernel: the shrinker may run on behalf of the very task that
+ * isolated it.
+ */
+
+static bool may_purge(struct movgem_bo *bo)
+{
+	lockdep_assert_held(&bo->pages_lock);
+
+	if (bo->madv != DRM_MOVGEM_MADV_DONTNEED || bo->pins || !bo->pages)
+		return false;
+	for (u32 i = 0; i < bo->pages->count; i++)
+		if (bo->pages->slot[i].state != MOVGEM_PAGE_RESIDENT ||
+		    bo->pages->slot[i].busy)
+			return false;
+	return true;
+}
+
+/**
+ * movgem_bo_purge - take an unneeded BO's pages
+ * @obj: the BO, its dma_resv held
+ *
+ * Context: reclaim.
+ *
+ * Return: true if its pages are gone.
+ */
+bool movgem_bo_purge(struct drm_gem_object *obj)
+{
+	struct movgem_bo *bo = to_movgem_bo(obj);
+	struct movgem_device *mdev = movgem_bo_device(bo);
+
+	dma_resv_assert_held(obj->resv);
+
+	if (obj->dma_buf || !dma_resv_test_signaled(obj->resv,
+						    DMA_RESV_USAGE_BOOKKEEP))
+		return false;
+
+	spin_lock(&bo->pages_lock);
+	if (!may_purge(bo)) {
+		spin_unlock(&bo->pages_lock);
+		return false;
+	}
+	/* From here on no fault, no isolation and no GPU entry gets at them. */
+	bo->madv = DRM_MOVGEM_MADV_PURGED;
+	for (u32 i = 0; i < bo->pages->count; i++)
+		mdev->engine->page_set(bo, i);
+	spin_unlock(&bo->pages_lock);
+
+	movgem_migrate_flush(mdev);
+	unmap_mapping_pages(bo->file->f_mapping, 0, 0, false);
+	movgem_stat_inc(mdev, cpu_unmap);
+
+	drm_gem_lru_remove(obj);
+	movgem_stat_add(mdev, pages_purged, movgem_bo_count(bo));
+	movgem_store_free(bo);
+	return true;
+}
+
+static unsigned long movgem_shrinker_count(struct shrinker *shrinker,
+					   struct shrink_control *sc)
+{
+	struct movgem_device *mdev = shrinker->private_data;
+
+	return READ_ONCE(mdev->lru.list.count) ?: SHRINK_EMPTY;
+}
+
+static unsigned long movgem_shrinker_scan(struct shrinker *shrinker,
+					  struct shrink_control *sc)
+{
+	struct movgem_device *mdev = shrinker->private_data;
+	unsigned long remaining = 0;
+	unsigned long freed;
+
+	freed = movgem_lru_scan(&mdev->lru.list, sc->nr_to_scan, &remaining,
+				movgem_bo_purge);
+	return freed ?: SHRINK_STOP;
+}
+
+static void movgem_shrinker_fini(struct drm_device *drm, void *unused)
+{
+	shrinker_free(to_movgem_device(drm)->shrinker);
+}
+
+/**
+ * movgem_shrinker_init - register the device's shrinker
+ * @mdev: the device
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int movgem_shrinker_init(struct movgem_device *mdev)
+{
+	int ret;
+
+	ret = drmm_mutex_init(&mdev->drm, &mdev->lru.lock);
+	if (ret)
+		return ret;
+	drm_gem_lru_init(&mdev->lru.list, &mdev->lru.lock);
+
+	mdev->shrinker = shrinker_alloc(0, "drm-movgem");
+	if (!mdev->shrinker)
+		return -ENOMEM;
+	mdev->shrinker->count_objects = movgem_shrinker_count;
+	mdev->shrinker->scan_objects = movgem_shrinker_scan;
+	mdev->shrinker->private_data = mdev;
+	shrinker_register(mdev->shrinker);
+
+	return drmm_add_action_or_reset(&mdev->drm, movgem_shrinker_fini, NULL);
+}
