@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 movgem maintainers */
+
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "movgem_bind.h"
+#include "movgem_bo.h"
+#include "movgem_store.h"
+#include "movgem_trace.h"
+#include "movgem_vm.h"
+
+/**
+ * DOC: GPU mappings
+ *
+ * drm_gpuvm keeps the tree of mappings of a VM. A &struct movgem_vma is also
+ * in its BO's list for as long as the page tables may have entries of it, so
+ * that a move finds them all. That list and the entries are written under
+ * &movgem_bo.pages_lock: whatever the order of a bind and a move, an entry
+ * ends up as the slot of its page says.
+ *
+ * Everything here that a bind job calls is in the fence signalling path: what
+ * it needs has been allocated by the ioctl, what it takes out goes to a list
+ * that is freed later.
+ */
+
+#define PTE_BATCH	64
+
+/* How long a job waits for a page that is isolated but not being moved. */
+#define STALL_PATIENCE	msecs_to_jiffies(4)
+
+static u64 vma_end(struct movgem_vma *vma)
+{
+	return vma->base.va.addr + vma->base.va.range;
+}
+
+static struct movgem_bo *vma_bo(struct movgem_vma *vma)
+{
+	return to_movgem_bo(vma->base.gem.obj);
+}
+
+static struct movgem_vm *vma_vm(struct movgem_vma *vma)
+{
+	return to_movgem_vm(vma->base.vm);
+}
+
+/* The entry that a page should have, by the state of its slot. */
+static u64 vma_pte(struct movgem_vma *vma, u64 va)
+{
+	u32 index = (va - vma->base.va.addr + vma->base.gem.offset) >>
+		    PAGE_SHIFT;
+	struct movgem_bo *bo = vma_bo(vma);
+	u64 pte = MOVGEM_PTE_VALID;
+
+	lockdep_assert_held(&bo->pages_lock);
+
+	if (va >= vma->hole.start && va < vma->hole.end)
+		return 0;
+
+	if (bo->import_addrs) {
+		pte |= bo->import_addrs[index];
+	} else if (movgem_bo_has_pages(bo)) {
+		struct movgem_slot *slot = &bo->pages->slot[index];
+
+		pte |= page_to_phys(slot->page);
+		if (slot->state == MOVGEM_PAGE_ISOLATED ||
+		    slot->state == MOVGEM_PAGE_MOVING)
+			pte |= MOVGEM_PTE_BLOCKED;
+	} else {
+		return 0;
+	}
+	if (vma->readonly)
+		pte |= MOVGEM_PTE_READONLY;
+	return pte;
+}
+
+/* Write the entries of a range as their slots are. */
+static void vma_write(struct movgem_vma *vma, u64 start, u64 end)
+{
+	struct movgem_bo *bo = vma_bo(vma);
+
+	while (start < end) {
+		spin_lock(&bo->pages_lock);
+		for (int i = 0; i < PTE_BATCH && start < end; i++) {
+			movgem_pt_set(&vma_vm(vma)->pt, start,
+				      vma_pte(vma, start));
+			start += PAGE_SIZE;
+		}
+		spin_unlock(&bo->pages_lock);
+		cond_resched();
+	}
+}
+
+static void bo_add(struct movgem_vma *vma)
+{
+	struct movgem_bo *bo = vma_bo(vma);
+
+	spin_lock(&bo->pages_lock);
+	list_add_tail(&vma->bo_link, &bo->vmas);
+	bo->gpu_maps++;
+	spin_unlock(&bo->pages_lock);
+}
+
+static void bo_del(struct movgem_vma *vma)
+{
+	struct movgem_bo *bo = vma_bo(vma);
+
+	spin_lock(&bo->pages_lock);
+	list_del(&vma->bo_link);
+	bo->gpu_maps--;
+	spin_unlock(&bo->pages_lock);
+}
+
+static void link_vma(struct movgem_vma *vma, struct drm_gpuvm_bo *vm_bo)
+{
+	struct movgem_bo *bo = vma_bo(vma);
+
+	mutex_lock(&bo->gpuva_lock);
+	drm_gpuva_link(&vma->base, vm_bo);
+	mutex_unlock(&bo->gpuva_lock);
+	bo_add(vma);
+}
+
+/* Take the entries of a range out. A move meanwhile leaves the hole empty. */
+static void clear_range(struct movgem_vma *vma, u64 start, u64 end)
+{
+	struct movgem_bo *bo = vma_bo(vma);
+
+	spin_lock(&bo->pages_lock);
+	vma->hole.start = start;
+	vma->hole.end = end;
+	spin_unlock(&bo->pages_lock);
+	vma_write(vma, start, end);
+}
+
+/* Forget a mapping whose entries are gone, keeping its vm_bo for later. */
+static void retire(struct movgem_vma *vma, struct list_head *done)
+{
+	struct drm_gpuvm_bo *vm_bo = drm_gpuvm_bo_get(vma->base.vm_bo);
+	struct movgem_bo *bo = vma_bo(vma);
+
+	bo_del(vma);
+	mutex_lock(&bo->gpuva_lock);
+	drm_gpuva_unlink(&vma->base);
+	mutex_unlock(&bo->gpuva_lock);
+	vma->base.vm_bo = vm_bo;
+	list_add_tail(&vma->done_link, done);
+}
+
+static struct movgem_vma *take_spare(struct movgem_bind_job *job)
+{
+	struct movgem_vma *vma;
+
+	vma = list_first_entry(&job->spare, struct movgem_vma, done_link);
+	list_del_init(&vma->done_link);
+	return vma;
+}
+
+static int step_map(struct drm_gpuva_op *op, void *priv)
+{
+	struct movgem_bind_job *job = priv;
+	struct movgem_vma *vma = take_spare(job);
+
+	vma->readonly = job->current_op->readonly;
+	drm_gpuva_map(&job->vm->base, &vma->base, &op->map);
+	link_vma(vma, job->current_op->vm_bo);
+	vma_write(vma, vma->base.va.addr, vma_end(vma));
+	return 0;
+}
+
+static int step_remap(struct drm_gpuva_op *op, void *priv)
+{
+	struct drm_gpuva_op_remap *remap = &op->remap;
+	struct movgem_vma *old = to_movgem_vma(remap->unmap->va);
+	struct movgem_vma *prev = NULL, *next = NULL;
+	struct movgem_bind_job *job = priv;
+	u64 start, range;
+
+	if (remap->prev) {
+		prev = take_spare(job);
+		prev->readonly = old->readonly;
+	}
+	if (remap->next) {
+		next = take_spare(job);
+		next->readonly = old->readonly;
+	}
+	drm_gpuva_op_remap_to_unmap_range(remap, &start, &range);
+	drm_gpuva_remap(prev ? &prev->base : NULL, next ? &next->base : NULL,
+			remap);
+	/* What stays keeps its entries, and is in the BO's list all the time. */
+	if (prev)
+		link_vma(prev, old->base.vm_bo);
+	if (next)
+		link_vma(next, old->base.vm_bo);
+	clear_range(old, start, start + range);
+	retire(old, &job->done);
+	return 0;
+}
+
+static int step_unmap(struct drm_gpuva_op *op, void *priv)
+{
+	struct movgem_vma *vma = to_movgem_vma(op->unmap.va);
+	struct movgem_bind_job *job = priv;
+
+	clear_range(vma, vma->base.va.addr, vma_end(vma));
+	drm_gpuva_unmap(&op->unmap);
+	retire(vma, &job->done);
+	return 0;
+}
+
+const struct drm_gpuvm_ops movgem_gpuvm_ops = {
+	.vm_free = movgem_vm_free,
+	.sm_step_map = step_map,
+	.sm_step_remap = step_remap,
+	.sm_step_unmap = step_unmap,
+};
+
+/**
+ * movgem_vma_apply - apply the operations of a bind job
+ * @vm: the VM
+ * @job: the job
+ *
+ * In return no engine uses what was unmapped. Context: fence signalling path.
+ *
+ * Return: 0; an error means that drm_gpuvm and movgem disagree.
+ */
+int movgem_vma_apply(struct movgem_vm *vm, struct movgem_bind_job *job)
+{
+	struct movgem_device *mdev = to_movgem_device(vm->base.drm);
+	int ret = 0;
+
+	mutex_lock(&vm->op_lock);
+	for (u32 i = 0; i < job->count && !ret; i++) {
+		struct movgem_bind_op *op = &job->ops[i];
+
+		job->current_op = op;
+		if (op->vm_bo)
+			ret = drm_gpuvm_sm_map(&vm->base, job, op->va,
+					       op->size, op->vm_bo->obj,
+					       op->offset);
+		else
+			ret = drm_gpuvm_sm_unmap(&vm->base, job, op->va,
+						 op->size);
+	}
+	mutex_unlock(&vm->op_lock);
+
+	if (!list_empty(&job->done))
+		movgem_migrate_flush(mdev);
+	return ret;
+}
+
+/**
+ * movgem_vma_unmap_all - unmap everything in a VM
+ * @vm: the VM, which nobody uses any more
+ * @done: list that the mappings go to
+ */
+void movgem_vma_unmap_all(struct movgem_vm *vm, struct list_head *done)
+{
+	struct drm_gpuva *va, *next;
+
+	mutex_lock(&vm->op_lock);
+	drm_gpuvm_for_each_va_safe(va, next, &vm->base) {
+		struct movgem_vma *vma;
+
+		if (va == &vm->base.kernel_alloc_node)
+			continue;
+		vma = to_movgem_vma(va);
+		clear_range(vma, va->va.addr, vma_end(vma));
+		drm_gpuva_remove(va);
+		retire(vma, done);
+	}
+	mutex_unlock(&vm->op_lock);
+	movgem_migrate_flush(to_movgem_device(vm->base.drm));
+}
+
+/**
+ * movgem_vm_bo_put - drop a reference of a VM's use of a BO
+ * @vm_bo: the reference, or NULL
+ *
+ * Context: may free the BO and the VM, sleeps.
+ */
+void movgem_vm_bo_put(struct drm_gpuvm_bo *vm_bo)
+{
+	struct movgem_bo *bo;
+
+	if (!vm_bo)
+		return;
+
+	bo = to_movgem_bo(vm_bo->obj);
+	drm_gem_object_get(&bo->base);
+	mutex_lock(&bo->gpuva_lock);
+	drm_gpuvm_bo_put(vm_bo);
+	mutex_unlock(&bo->gpuva_lock);
+	movgem_bo_put(bo);
+}
+
+/**
+ * movgem_vma_free_list - free mappings
+ * @list: by &movgem_vma.done_link; retired ones, or ones never used
+ *
+ * Context: may free BOs, sleeps.
+ */
+void movgem_vma_free_list(struct list_head *list)
+{
+	struct movgem_vma *vma, *next;
+
+	list_for_each_entry_safe(vma, next, list, done_link) {
+		movgem_vm_bo_put(vma->base.vm_bo);
+		kfree(vma);
+	}
+	INIT_LIST_HEAD(list);
+}
+
+static void page_write(struct movgem_bo *bo, u32 index)
+{
+	u64 offset = (u64)index << PAGE_SHIFT;
+	struct movgem_vma *vma;
+
+	lockdep_assert_held(&bo->pages_lock);
+
+	list_for_each_entry(vma, &bo->vmas, bo_link) {
+		u64 va = vma->base.va.addr + offset - vma->base.gem.offset;
+
+		if (offset >= vma->base.gem.offset && va < vma_end(vma))
+			movgem_pt_set(&vma_vm(vma)->pt, va, vma_pte(vma, va));
+	}
+}
+
+/**
+ * movgem_vm_page_block - engine's page_block by page tables
+ * @bo: the BO
+ * @index: the page, ISOLATED or MOVING by now
+ */
+void movgem_vm_page_block(struct movgem_bo *bo, u32 index)
+{
+	page_write(bo, index);
+}
+
+/**
+ * movgem_vm_page_set - engine's page_set by page tables
+ * @bo: the BO
+ * @index: the page
+ */
+void movgem_vm_page_set(struct movgem_bo *bo, u32 index)
+{
+	page_write(bo, index);
+}
+
+static bool page_blocked(struct movgem_bo *bo, u32 index)
+{
+	bool blocked = false;
+
+	spin_lock(&bo->pages_lock);
+	if (bo->pages) {
+		u8 state = bo->pages->slot[index].state;
+
+		blocked = state == MOVGEM_PAGE_ISOLATED ||
+			  state == MOVGEM_PAGE_MOVING;
+	}
+	spin_unlock(&bo->pages_lock);
+	return blocked;
+}
+
+void movgem_vm_stall(struct movgem_vm *vm, u64 va)
+{
+	struct movgem_device *mdev = to_movgem_device(vm->base.drm);
+	struct drm_gpuva *gpuva;
+	struct movgem_bo *bo;
+	u32 index;
+
+	trace_movgem_stall(vm->asid, va);
+	va = round_down(va, PAGE_SIZE);
+
+	/*
+	 * The lock keeps the mapping and with it the BO. No step of a move
+	 * takes it.
+	 */
+	mutex_lock(&vm->op_lock);
+	gpuva = drm_gpuva_find_first(&vm->base, va, PAGE_SIZE);
+	if (gpuva && gpuva->gem.obj) {
+		bo = to_movgem_bo(gpuva->gem.obj);
+		index = (va - gpuva->va.addr + gpuva->gem.offset) >> PAGE_SHIFT;
+
+		if (!wait_event_timeout(mdev->move_wq, !page_blocked(bo, index),
+					STALL_PATIENCE))
+			movgem_migrate_retake(bo, index);
+		wait_event(mdev->move_wq, !movgem_migrate_moving(bo, index));
+	}
+	mutex_unlock(&vm->op_lock);
+}
