@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (C) 2026 movgem maintainers */
+#ifndef _MOVGEM_DRV_H_
+#define _MOVGEM_DRV_H_
+
+struct drm_minor;
+struct movgem_device;
+struct workqueue_struct;
+
+/*
+ * Runs what must happen neither in the fence signalling path nor in reclaim:
+ * freeing BOs, VMs and queues. Drained before the module goes.
+ */
+extern struct workqueue_struct *movgem_wq;
+
+/* movgem_debugfs.c */
+void movgem_debugfs_init(struct drm_minor *minor);
+
+/* movgem_lockdep.c */
+void movgem_lockdep_prime(struct movgem_device *mdev);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (C) 2026 movgem maintainers */
+#ifndef _MOVGEM_ENGINE_H_
+#define _MOVGEM_ENGINE_H_
+
+#include <linux/types.h>
+
+struct drm_movgem_gpu_info;
+struct movgem_bo;
+struct movgem_device;
+struct movgem_job;
+struct movgem_queue;
+
+/**
+ * struct movgem_engine_ops - the GPU, as the memory core and the queues see it
+ *
+ * The page hooks are called with &movgem_bo.pages_lock held (a spinlock) and
+ * must not sleep.
+ */
+struct movgem_engine_ops {
+	/** @name: short name. */
+	const char *name;
+
+	/** @init: set up; the device is not registered yet. */
+	int (*init)(struct movgem_device *mdev);
+
+	/** @fini: undo @init; no queue is left. */
+	void (*fini)(struct movgem_device *mdev);
+
+	/** @query: fill in what the engine knows of @info. */
+	void (*query)(struct movgem_device *mdev,
+		      struct drm_movgem_gpu_info *info);
+
+	/**
+	 * @page_block: make the GPU stall, not fault, on its next translation
+	 * of page @index of @bo. What is in TLBs stays until @flush.
+	 */
+	void (*page_block)(struct movgem_bo *bo, u32 index);
+
+	/**
+	 * @page_set: point every translation of page @index of @bo at the
+	 * page that the BO has there now, and let the GPU have it.
+	 */
+	void (*page_set)(struct movgem_bo *bo, u32 index);
+
+	/**
+	 * @flush: invalidate all TLBs and wait until no access that was
+	 * translated before is still under way. Called with
+	 * &movgem_device.flush.lock held, must not sleep.
+	 */
+	void (*flush)(struct movgem_device *mdev);
+
+	/** @queue_init: set &movgem_queue.engine_priv up. May sleep. */
+	int (*queue_init)(struct movgem_queue *queue);
+
+	/** @queue_fini: undo @queue_init; no job is left. May sleep. */
+	void (*queue_fini)(struct movgem_queue *queue);
+
+	/**
+	 * @run: start @job after those started earlier in its queue. The
+	 * engine ends it by movgem_job_complete(). Must not sleep on memory
+	 * (fence signalling path).
+	 */
+	void (*run)(struct movgem_job *job);
+
+	/**
+	 * @cancel: end @job by movgem_job_complete() with @error and @fault
+	 * type unless it has ended; in return it has ended, touches nothing
+	 * any more, and later jobs of the queue go on. May sleep.
+	 */
+	void (*cancel)(struct movgem_job *job, int error, u32 fault);
+};
+
+extern const struct movgem_engine_ops movgem_soft_engine;
+
+#endif
