@@ -6,6 +6,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/string_helpers.h>
 
 #include <drm/drm_debugfs.h>
 #include <drm/drm_file.h>
@@ -171,7 +172,9 @@ static int gems_show(struct seq_file *m, void *unused)
 			   bo->id, bo->base.size, pages, pins,
 			   atomic_read(&bo->cpu_maps), gpu_maps, moved);
 		show_flags(m, bo, madv);
-		seq_printf(m, " %s\n", label);
+		seq_putc(m, ' ');
+		seq_escape_str(m, label, ESCAPE_ANY_NP, NULL);
+		seq_putc(m, '\n');
 	}
 	return 0;
 }
