@@ -21,6 +21,13 @@ struct movgem_engine_ops {
 	/** @name: short name. */
 	const char *name;
 
+	/**
+	 * @slices: cores take turns, and movgem_job_busy() is called for a job
+	 * at least once a jiffy while it has a core or waits for a semaphore.
+	 * So a job that only waits for a core can be told from one that hangs.
+	 */
+	bool slices;
+
 	/** @init: set up; the device is not registered yet. */
 	int (*init)(struct movgem_device *mdev);
 

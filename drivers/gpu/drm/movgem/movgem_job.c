@@ -176,7 +176,7 @@ void movgem_queue_cancel(struct movgem_queue *queue)
 	mutex_lock(&queue->run_lock);
 
 	spin_lock_irq(&queue->lock);
-	queue->dead = true;
+	WRITE_ONCE(queue->dead, true);
 	spin_unlock_irq(&queue->lock);
 
 	while ((job = movgem_queue_running(queue))) {
@@ -213,6 +213,25 @@ static struct dma_fence *movgem_job_run(struct drm_sched_job *sched_job)
 	return dma_fence_get(job->done);
 }
 
+/* How often a job gets more time because others had the cores. */
+#define MOVGEM_JOB_EXTENSIONS	10
+
+/*
+ * The scheduler's time-out tells how long the engine has had the job. Where it
+ * had to wait for a core, as all of low priority may, it has not run for that
+ * long: give it more time. Not for ever, since a fence has to signal.
+ */
+static bool movgem_job_starved(struct movgem_job *job)
+{
+	struct movgem_queue *queue = job->queue;
+
+	if (!queue->mdev->engine->slices ||
+	    READ_ONCE(job->core_time) >= queue->sched.timeout / 2)
+		return false;
+
+	return job->extensions++ < MOVGEM_JOB_EXTENSIONS;
+}
+
 static enum drm_gpu_sched_stat
 movgem_job_timedout(struct drm_sched_job *sched_job)
 {
@@ -225,7 +244,7 @@ movgem_job_timedout(struct drm_sched_job *sched_job)
 	drm_sched_stop(&queue->sched, sched_job);
 
 	mutex_lock(&queue->run_lock);
-	if (!dma_fence_is_signaled(job->done)) {
+	if (!dma_fence_is_signaled(job->done) && !movgem_job_starved(job)) {
 		drm_dbg(&queue->mdev->drm, "job %llu of a queue timed out\n",
 			job->seqno);
 		queue->mdev->engine->cancel(job, -ETIMEDOUT,

@@ -4,8 +4,10 @@
 #define _MOVGEM_QUEUE_H_
 
 #include <linux/dma-fence.h>
+#include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/sizes.h>
 #include <linux/wait.h>
@@ -115,7 +117,8 @@ struct movgem_queue {
 
 	/**
 	 * @dead: the queue was destroyed; what is left is cancelled. Set once,
-	 * under @run_lock and @lock.
+	 * under @run_lock and @lock. An engine that sees it starts no job of
+	 * the queue any more: each is about to be cancelled.
 	 */
 	bool dead;
 };
@@ -154,6 +157,15 @@ struct movgem_job {
 	/** @stream_size: size of the stream in bytes. */
 	u32 stream_size;
 
+	/** @core_seen: when a core last looked at the job, in jiffies, or 0. */
+	unsigned long core_seen;
+
+	/** @core_time: jiffies in which cores kept looking at the job. */
+	unsigned long core_time;
+
+	/** @extensions: how often the job got more time for want of a core. */
+	unsigned int extensions;
+
 	/** @engine: the engine's state of the job. */
 	struct {
 		/** @engine.link: in the engine's list of the queue. */
@@ -178,13 +190,26 @@ struct movgem_job {
 void movgem_job_complete(struct movgem_job *job, int error,
 			 const struct drm_movgem_fault *fault);
 
+/* Longest time between two looks at a job that counts as time with a core. */
+#define MOVGEM_JOB_GAP		max(HZ / 20, 2)
+
 /**
  * movgem_job_busy - account time that a job spent on a core
  * @job: the job
  * @ns: nanoseconds
+ *
+ * Context: one caller at a time, before movgem_job_complete().
  */
 static inline void movgem_job_busy(struct movgem_job *job, u64 ns)
 {
+	unsigned long now = jiffies;
+
+	if (job->core_seen)
+		WRITE_ONCE(job->core_time, job->core_time +
+			   min(now - job->core_seen,
+			       (unsigned long)MOVGEM_JOB_GAP));
+	job->core_seen = now;
+
 	atomic64_add(ns, &job->queue->usage->busy_ns);
 }
 

@@ -80,15 +80,21 @@ static void soft_kick(struct soft_engine *se)
 	}
 }
 
-/* Puts an idle queue on the ready list unless it has no job or is held. */
+/*
+ * Puts an idle queue on the ready list unless it has no job or is held. Of a
+ * dead queue the jobs are cancelled one after the other: none starts between.
+ */
 static void soft_queue_ready(struct soft_queue *sq)
 {
 	struct soft_engine *se = sq->engine;
+	struct movgem_job *job;
 
 	lockdep_assert_held(&se->lock);
 
-	if (sq->state != SOFT_QUEUE_IDLE || sq->cancels ||
-	    list_empty(&sq->jobs))
+	job = list_first_entry_or_null(&sq->jobs, struct movgem_job,
+				       engine.link);
+	if (sq->state != SOFT_QUEUE_IDLE || sq->cancels || !job ||
+	    READ_ONCE(job->queue->dead))
 		return;
 
 	sq->state = SOFT_QUEUE_READY;
@@ -387,7 +393,7 @@ static void soft_query(struct movgem_device *mdev,
 	info->engine = DRM_MOVGEM_ENGINE_SOFT;
 	info->cores = se->num_cores;
 	info->tlb_entries = SOFT_TLB_ENTRIES;
-	info->max_stream_size = SOFT_MAX_STREAM_SIZE;
+	info->max_stream_size = MOVGEM_MAX_STREAM_SIZE;
 	info->timestamp_frequency = NSEC_PER_SEC;
 }
 
@@ -486,6 +492,7 @@ static void soft_fini(struct movgem_device *mdev)
 
 const struct movgem_engine_ops movgem_soft_engine = {
 	.name = "soft",
+	.slices = true,
 	.init = soft_init,
 	.fini = soft_fini,
 	.query = soft_query,
