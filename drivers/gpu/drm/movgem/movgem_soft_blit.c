@@ -253,6 +253,10 @@ u32 movgem_soft_over(u32 src, u32 dst)
 	u32 pixel = 0;
 	u32 shift, c;
 
+	/* What follows comes to the same. */
+	if (a == 255)
+		return src;
+
 	for (shift = 0; shift < 32; shift += 8) {
 		c = (src >> shift & 255) +
 		    ((dst >> shift & 255) * (255 - a) + 127) / 255;
@@ -398,6 +402,27 @@ static int soft_blit_sample(struct soft_blit *blit, u32 y, const u32 **pixels)
 	return 0;
 }
 
+/*
+ * Blends pixels over the line of the destination in &soft_core.raw. The result
+ * goes to &soft_core.out, where @pixels may be.
+ */
+static void soft_blit_over(struct soft_blit *blit, const u32 *pixels)
+{
+	struct soft_core *core = blit->ctx->core;
+	u32 dw = blit->cmd->dst.w;
+	u32 below[64];
+	u32 i, k, n;
+
+	for (i = 0; i < dw; i += n) {
+		n = min_t(u32, dw - i, ARRAY_SIZE(below));
+		movgem_soft_widen(blit->dfmt, below,
+				  core->raw + i * blit->dfmt->cpp, n);
+		for (k = 0; k < n; k++)
+			core->out[i + k] = movgem_soft_over(pixels[i + k],
+							    below[k]);
+	}
+}
+
 /* Makes a line of the destination. */
 static int soft_blit_line(struct soft_blit *blit, u32 y)
 {
@@ -405,7 +430,6 @@ static int soft_blit_line(struct soft_blit *blit, u32 y)
 	struct soft_core *core = blit->ctx->core;
 	u64 va = soft_pixel(dst, blit->dfmt->cpp, 0, y);
 	const u32 *pixels;
-	u32 i, pixel;
 	int ret;
 
 	ret = soft_blit_sample(blit, y, &pixels);
@@ -418,11 +442,7 @@ static int soft_blit_line(struct soft_blit *blit, u32 y)
 				       DRM_MOVGEM_ACCESS_READ);
 		if (ret)
 			return ret;
-		for (i = 0; i < dst->w; i++) {
-			movgem_soft_widen(blit->dfmt, &pixel,
-					  core->raw + i * blit->dfmt->cpp, 1);
-			core->out[i] = movgem_soft_over(pixels[i], pixel);
-		}
+		soft_blit_over(blit, pixels);
 		pixels = core->out;
 	}
 
