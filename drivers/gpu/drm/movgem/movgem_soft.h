@@ -18,7 +18,6 @@ struct movgem_vm;
 struct soft_engine;
 
 #define SOFT_MAX_CORES		4
-#define SOFT_MAX_STREAM_SIZE	SZ_1M
 
 #define SOFT_TLB_SETS		16
 #define SOFT_TLB_WAYS		4
