@@ -97,6 +97,16 @@ static uint32_t gpu_maps(int fd, uint32_t handle)
 	return info.gpu_maps;
 }
 
+/* A VM may go later than the call that destroys it. */
+static void wait_for_maps(int fd, uint32_t handle, uint32_t want)
+{
+	int i;
+
+	for (i = 0; i < 3000 && gpu_maps(fd, handle) != want; i++)
+		usleep(10000);
+	igt_assert_eq_u32(gpu_maps(fd, handle), want);
+}
+
 static void expect_page(struct movgem_rig *rig, uint64_t va, uint32_t seed, uint32_t index)
 {
 	movgem_rig_expect(rig, va, movgem_mix(seed, index));
@@ -401,7 +411,7 @@ static void test_alias(int fd)
 	expect_hole(&rig, va + 2 * SZ_2M);
 	movgem_rig_expect(&rig, va + 3 * SZ_2M, 1007);
 	movgem_rig_fini(&rig);
-	igt_assert_eq_u32(gpu_maps(fd, handle), 0);
+	wait_for_maps(fd, handle, 0);
 	gem_close(fd, handle);
 }
 
@@ -429,7 +439,7 @@ static void test_many_vms(int fd)
 	/* One VM goes, the others stay. */
 	for (i = 0; i < count; i += 2)
 		movgem_rig_fini(&rigs[i]);
-	igt_assert_eq_u32(gpu_maps(fd, handle), count / 2);
+	wait_for_maps(fd, handle, count / 2);
 	for (i = 1; i < count; i += 2) {
 		movgem_rig_expect(&rigs[i], va[i] + i * 64, ~i);
 		movgem_rig_fini(&rigs[i]);
@@ -530,9 +540,9 @@ static void test_bounds(int fd)
 	movgem_rig_expect(&rig, last + MOVGEM_PAGE - 4, 0x77);
 	movgem_rig_expect_fault(&rig, gpu.va_end, DRM_MOVGEM_FAULT_RANGE,
 				DRM_MOVGEM_ACCESS_READ);
+	/* Below the first page that can be bound is a hole, not the outside. */
 	if (first)
-		movgem_rig_expect_fault(&rig, first - 4, DRM_MOVGEM_FAULT_RANGE,
-					DRM_MOVGEM_ACCESS_READ);
+		expect_hole(&rig, first - 4);
 
 	igt_assert_eq(__movgem_vm_map(fd, rig.vm, handle, 0, gpu.va_end, MOVGEM_PAGE, 0),
 		      -EINVAL);
