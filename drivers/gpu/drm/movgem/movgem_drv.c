@@ -136,15 +136,6 @@ static void movgem_postclose(struct drm_device *drm, struct drm_file *file)
 	kfree(mfile);
 }
 
-static void movgem_show_fdinfo(struct drm_printer *p, struct drm_file *file)
-{
-	struct movgem_file *mfile = file->driver_priv;
-
-	drm_printf(p, "drm-engine-soft:\t%llu ns\n",
-		   (u64)atomic64_read(&mfile->usage->busy_ns));
-	drm_show_memory_stats(p, file);
-}
-
 #define MOVGEM_IOCTL(n, f) \
 	DRM_IOCTL_DEF_DRV(MOVGEM_##n, movgem_##f##_ioctl, DRM_RENDER_ALLOW)
 

@@ -3,7 +3,9 @@
 #ifndef _MOVGEM_DRV_H_
 #define _MOVGEM_DRV_H_
 
+struct drm_file;
 struct drm_minor;
+struct drm_printer;
 struct movgem_device;
 struct workqueue_struct;
 
@@ -15,6 +17,9 @@ extern struct workqueue_struct *movgem_wq;
 
 /* movgem_debugfs.c */
 void movgem_debugfs_init(struct drm_minor *minor);
+
+/* movgem_fdinfo.c */
+void movgem_show_fdinfo(struct drm_printer *p, struct drm_file *file);
 
 /* movgem_lockdep.c */
 void movgem_lockdep_prime(struct movgem_device *mdev);
