@@ -358,8 +358,9 @@ struct drm_movgem_vm_create {
 /**
  * struct drm_movgem_vm_destroy - DRM_IOCTL_MOVGEM_VM_DESTROY
  *
- * The id is gone at once. Jobs that are queued in the VM still run. Errors:
- * -ENOENT for an unknown @vm_id.
+ * The id is gone at once. Jobs that are queued in the VM still run; binds that
+ * have not begun are cancelled, with an error on their fences. Errors: -ENOENT
+ * for an unknown @vm_id.
  */
 struct drm_movgem_vm_destroy {
 	/** @vm_id: Id of the VM. */
@@ -465,10 +466,10 @@ struct drm_movgem_vm_bind {
 	/** @sync_count: Number of syncs. */
 	__u32 sync_count;
 
-	/** @ops: User address of &struct drm_movgem_bind_op[@op_count]. */
+	/** @ops: User address of @op_count &struct drm_movgem_bind_op. */
 	__u64 ops;
 
-	/** @syncs: User address of &struct drm_movgem_sync[@sync_count]. */
+	/** @syncs: User address of @sync_count &struct drm_movgem_sync. */
 	__u64 syncs;
 
 	/** @pad: Must be zero. */
@@ -610,7 +611,7 @@ struct drm_movgem_submit {
 	/** @sync_count: Number of syncs. */
 	__u32 sync_count;
 
-	/** @syncs: User address of &struct drm_movgem_sync[@sync_count]. */
+	/** @syncs: User address of @sync_count &struct drm_movgem_sync. */
 	__u64 syncs;
 
 	/** @pad: Must be zero. */
