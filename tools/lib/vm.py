@@ -27,7 +27,7 @@ GUEST = os.path.join(TREE, "tools/guest")
 KERNELS = ("6.12",)
 
 EXIT_KERNEL, EXIT_TIMEOUT, EXIT_RUNNER = 123, 124, 125
-BOOT_SECONDS = 120
+BOOT_SECONDS = 300
 
 # What counts as a failure in the kernel's log. The detector reads the guest's
 # console, so a line that a program writes to /dev/kmsg counts too.
