@@ -172,8 +172,12 @@ static struct movgem_job *movgem_queue_running(struct movgem_queue *queue)
 void movgem_queue_cancel(struct movgem_queue *queue)
 {
 	struct movgem_job *job;
+	bool cookie;
 
 	mutex_lock(&queue->run_lock);
+
+	/* Who holds the lock keeps jobs from being run. */
+	cookie = dma_fence_begin_signalling();
 
 	spin_lock_irq(&queue->lock);
 	WRITE_ONCE(queue->dead, true);
@@ -185,6 +189,7 @@ void movgem_queue_cancel(struct movgem_queue *queue)
 		movgem_job_put(job);
 	}
 
+	dma_fence_end_signalling(cookie);
 	mutex_unlock(&queue->run_lock);
 }
 
@@ -192,6 +197,7 @@ static struct dma_fence *movgem_job_run(struct drm_sched_job *sched_job)
 {
 	struct movgem_job *job = to_movgem_job(sched_job);
 	struct movgem_queue *queue = job->queue;
+	bool cookie = dma_fence_begin_signalling();
 
 	/*
 	 * Of a dead queue, too, the hardware fence is returned, not an error:
@@ -208,6 +214,7 @@ static struct dma_fence *movgem_job_run(struct drm_sched_job *sched_job)
 		queue->mdev->engine->run(job);
 	}
 	mutex_unlock(&queue->run_lock);
+	dma_fence_end_signalling(cookie);
 
 	/* Neither is freed before the scheduler has seen this fence signal. */
 	return dma_fence_get(job->done);
@@ -237,12 +244,15 @@ movgem_job_timedout(struct drm_sched_job *sched_job)
 {
 	struct movgem_job *job = to_movgem_job(sched_job);
 	struct movgem_queue *queue = job->queue;
+	bool cookie;
 
 	/* Starting the scheduler may free all jobs before it returns. */
 	kref_get(&queue->kref);
 
+	/* Waits for fences itself: of jobs that have ended. */
 	drm_sched_stop(&queue->sched, sched_job);
 
+	cookie = dma_fence_begin_signalling();
 	mutex_lock(&queue->run_lock);
 	if (!dma_fence_is_signaled(job->done) && !movgem_job_starved(job)) {
 		drm_dbg(&queue->mdev->drm, "job %llu of a queue timed out\n",
@@ -251,6 +261,7 @@ movgem_job_timedout(struct drm_sched_job *sched_job)
 					    DRM_MOVGEM_FAULT_TIMEOUT);
 	}
 	mutex_unlock(&queue->run_lock);
+	dma_fence_end_signalling(cookie);
 
 	/*
 	 * drm_sched_stop() took the hardware fences of all jobs that had not
