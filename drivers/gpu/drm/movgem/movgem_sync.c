@@ -15,6 +15,7 @@
 #include <linux/string.h>
 
 #include <drm/drm_file.h>
+#include <drm/drm_print.h>
 #include <drm/drm_syncobj.h>
 #include <drm/gpu_scheduler.h>
 #include <drm/movgem_drm.h>
