@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 movgem maintainers */
 
-/*
- * Jobs: SUBMIT, the scheduler's backend, the hardware fences.
+/**
+ * DOC: Jobs
  *
  * A job has two fences. The hardware fence is signalled by the engine through
  * movgem_job_complete() and is seen by the scheduler only. The scheduler's
  * finished fence, which takes over the error of the hardware fence, is what
  * reservations and syncobjs have.
  *
- * Locks: a VM's reservations, held over arm and push, order the jobs of a
- * queue. &movgem_queue.run_lock is taken in the scheduler's works and around
- * calls into the engine that may sleep; &movgem_queue.lock is inner to it, is
- * the lock of the hardware fences, and so is held while the scheduler's
- * callback signals the finished fence.
+ * A VM's reservations, held over arm and push, order the jobs of a queue.
+ * &movgem_queue.run_lock is taken in the scheduler's works and around calls
+ * into the engine that may sleep; &movgem_queue.lock is inner to it, is the
+ * lock of the hardware fences, and so is held while the scheduler's callback
+ * signals the finished fence.
  */
 
 #include <linux/rcupdate.h>

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 movgem maintainers */
 
-/*
- * Queues: creation, destruction, state.
+/**
+ * DOC: Queues
  *
- * Life of a queue. QUEUE_DESTROY and the close of the file take the id away,
- * mark the queue dead and cancel what the engine has of it; this waits for
- * the engine only. Jobs that still wait for other people's fences stay in the
- * scheduler, because a fence must not signal before those that it waits for.
- * When their turn comes they end with -ECANCELED without being run. Each job
- * holds the queue; with the last reference, which may be dropped in the
- * scheduler's own work, a work item tears down the scheduler, the engine's
- * state and the reference on the VM, all of which may sleep.
+ * QUEUE_DESTROY and the close of the file take the id away, mark the queue dead
+ * and cancel what the engine has of it; this waits for the engine only. Jobs
+ * that still wait for other people's fences stay in the scheduler, because a
+ * fence must not signal before those that it waits for. When their turn comes
+ * they end with -ECANCELED without being run. Each job holds the queue; with
+ * the last reference, which may be dropped in the scheduler's own work, a work
+ * item tears down the scheduler, the engine's state and the reference on the
+ * VM, all of which may sleep.
  *
  * The memory lives on until the last fence of the queue is gone. The scheduler
  * leaves that to its drivers: struct drm_sched_fence has a pointer to the
  * scheduler, which is followed for the fence's name in SYNC_IOC_FILE_INFO,
  * debugfs and traces for as long as anybody has the fence. It also holds the
  * hardware fence until it is freed itself, and the hardware fence holds the
- * queue's memory. The memory holds the module, whose text has the fence ops:
- * rmmod fails while a fence is alive.
+ * queue's memory (&movgem_queue.shell). The memory holds the module, whose text
+ * has the fence ops: rmmod fails while a fence is alive.
  */
 
 #include <linux/module.h>

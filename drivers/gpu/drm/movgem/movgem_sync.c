@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 movgem maintainers */
 
-/*
- * The syncs of SUBMIT and VM_BIND.
+/**
+ * DOC: Syncs
  *
- * movgem_syncs_parse() does all that can fail before a job can be seen by
- * anybody: handles are looked up, fences to wait for are taken, the links of
- * timelines are allocated. Once a job is armed movgem_syncs_push() only stores
- * pointers.
+ * SUBMIT and VM_BIND take the same array of syncs. movgem_syncs_parse() does
+ * all that can fail before a job can be seen by anybody: handles are looked up,
+ * fences to wait for are taken, the links of timelines are allocated. Once a
+ * job is armed movgem_syncs_push() only stores pointers.
  */
 
 #include <linux/dma-fence-chain.h>
