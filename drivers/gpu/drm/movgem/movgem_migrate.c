@@ -73,10 +73,16 @@ static void set_state(struct movgem_bo *bo, struct movgem_slot *slot,
 	WRITE_ONCE(slot->state, state);
 }
 
-/* Make the GPU stall on the page as soon as its TLBs have forgotten it. */
+/*
+ * Make the GPU stall on the page as soon as its TLBs have forgotten it. The
+ * state is the one to block for by now: the entries are written after it.
+ */
 static void block(struct movgem_bo *bo, struct movgem_slot *slot)
 {
 	struct movgem_device *mdev = movgem_bo_device(bo);
+
+	WARN_ON_ONCE(slot->state != MOVGEM_PAGE_ISOLATED &&
+		     slot->state != MOVGEM_PAGE_MOVING);
 
 	mdev->engine->page_block(bo, slot->index);
 	/*
@@ -164,6 +170,7 @@ static int begin(struct movgem_bo *bo, struct movgem_slot *slot,
 		 enum migrate_mode mode, bool pinned)
 {
 	struct movgem_device *mdev = movgem_bo_device(bo);
+	bool blocked;
 
 	for (int try = 0; ; try++) {
 		spin_lock(&bo->pages_lock);
@@ -182,9 +189,10 @@ static int begin(struct movgem_bo *bo, struct movgem_slot *slot,
 		}
 		usleep_range(20, 60);
 	}
-	if (slot->state != MOVGEM_PAGE_ISOLATED)
-		block(bo, slot);
+	blocked = slot->state == MOVGEM_PAGE_ISOLATED;
 	set_state(bo, slot, MOVGEM_PAGE_MOVING);
+	if (!blocked)
+		block(bo, slot);
 	spin_unlock(&bo->pages_lock);
 	return 0;
 }
@@ -193,23 +201,12 @@ static int begin(struct movgem_bo *bo, struct movgem_slot *slot,
 static int unmap(struct movgem_bo *bo, struct movgem_slot *slot,
 		 enum migrate_mode mode)
 {
-	struct address_space *mapping = bo->file->f_mapping;
-	struct movgem_device *mdev = movgem_bo_device(bo);
-
-	if (!mapping_mapped(mapping))
-		return 0;
-
-	/* unmap_mapping_pages() would sleep for a fork or munmap under way. */
-	if (mode == MIGRATE_ASYNC) {
-		if (!i_mmap_trylock_read(mapping)) {
-			movgem_stat_inc(mdev, migrate_eagain_lock);
-			return -EAGAIN;
-		}
-		i_mmap_unlock_read(mapping);
+	if (mode == MIGRATE_ASYNC && movgem_mmap_contended(bo)) {
+		movgem_stat_inc(movgem_bo_device(bo), migrate_eagain_lock);
+		return -EAGAIN;
 	}
-	unmap_mapping_pages(mapping, slot->index, 1, false);
-	movgem_stat_inc(mdev, cpu_unmap);
-	trace_movgem_unmap(bo, slot);
+	if (movgem_mmap_zap(bo, slot->index, 1))
+		trace_movgem_unmap(bo, slot);
 	return 0;
 }
 
@@ -313,8 +310,8 @@ bool movgem_migrate_moving(struct movgem_bo *bo, u32 index)
 	bool moving;
 
 	spin_lock(&bo->pages_lock);
-	moving = bo->pages &&
-		 bo->pages->slot[index].state == MOVGEM_PAGE_MOVING;
+	moving = bo->has_pages &&
+		 bo->slot[index].state == MOVGEM_PAGE_MOVING;
 	spin_unlock(&bo->pages_lock);
 	return moving;
 }
@@ -330,8 +327,8 @@ void movgem_migrate_retake(struct movgem_bo *bo, u32 index)
 	bool retaken = false;
 
 	spin_lock(&bo->pages_lock);
-	if (bo->pages) {
-		slot = &bo->pages->slot[index];
+	if (bo->has_pages) {
+		slot = &bo->slot[index];
 		if (slot->state == MOVGEM_PAGE_ISOLATED) {
 			set_state(bo, slot, MOVGEM_PAGE_RETAKEN);
 			unblock(bo, slot);
