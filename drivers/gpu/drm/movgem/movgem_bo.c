@@ -62,7 +62,7 @@ static struct sg_table *movgem_bo_get_sg_table(struct drm_gem_object *obj)
 	if (!array)
 		return ERR_PTR(-ENOMEM);
 	for (u32 i = 0; i < count; i++)
-		array[i] = bo->pages->slot[i].page;
+		array[i] = bo->slot[i].page;
 	sgt = drm_prime_pages_to_sg(obj->dev, array, count);
 	kvfree(array);
 	return sgt;
@@ -104,7 +104,7 @@ static void bo_destroy(struct movgem_bo *bo)
 	if (bo->exclusive_root)
 		drm_gem_object_put(bo->exclusive_root);
 	mutex_destroy(&bo->gpuva_lock);
-	kfree(bo);
+	kvfree(bo);
 	drm_dev_put(drm);
 }
 
@@ -143,13 +143,15 @@ static const struct drm_gem_object_funcs movgem_bo_funcs = {
 };
 
 /* A BO without pages, mapping and handle; @size is a number of whole pages. */
-static struct movgem_bo *bo_alloc(struct movgem_device *mdev, u64 size)
+static struct movgem_bo *bo_alloc(struct movgem_device *mdev, u64 size,
+				  u32 count)
 {
 	struct movgem_bo *bo;
 
-	bo = kzalloc(sizeof(*bo), GFP_KERNEL_ACCOUNT);
+	bo = kvzalloc(struct_size(bo, slot, count), GFP_KERNEL_ACCOUNT);
 	if (!bo)
 		return NULL;
+	bo->count = count;
 
 	drm_gem_private_object_init(&mdev->drm, &bo->base, size);
 	bo->base.funcs = &movgem_bo_funcs;
@@ -180,10 +182,12 @@ struct movgem_bo *movgem_bo_create(struct movgem_device *mdev, u64 size,
 				   u32 flags, struct drm_gem_object *root)
 {
 	struct movgem_bo *bo;
-	struct file *file;
 	int ret;
 
-	bo = bo_alloc(mdev, size);
+	if (size >> PAGE_SHIFT > totalram_pages())
+		return ERR_PTR(-ENOMEM);
+
+	bo = bo_alloc(mdev, size, size >> PAGE_SHIFT);
 	if (!bo)
 		return ERR_PTR(-ENOMEM);
 
@@ -194,21 +198,12 @@ struct movgem_bo *movgem_bo_create(struct movgem_device *mdev, u64 size,
 		bo->base.resv = root->resv;
 	}
 
-	file = movgem_mmap_file(bo);
-	if (IS_ERR(file)) {
-		ret = PTR_ERR(file);
-		goto err_put;
-	}
-	bo->file = file;
-
 	ret = movgem_store_alloc(bo);
-	if (ret)
-		goto err_put;
+	if (ret) {
+		movgem_bo_put(bo);
+		return ERR_PTR(ret);
+	}
 	return bo;
-
-err_put:
-	movgem_bo_put(bo);
-	return ERR_PTR(ret);
 }
 
 /* The engine reaches memory by address: all of it must be ordinary memory. */
@@ -241,7 +236,7 @@ struct drm_gem_object *movgem_bo_import(struct drm_device *drm,
 	if (!size || !PAGE_ALIGNED(size))
 		return ERR_PTR(movgem_invalid(drm, "prime: dma-buf size"));
 
-	bo = bo_alloc(to_movgem_device(drm), size);
+	bo = bo_alloc(to_movgem_device(drm), size, 0);
 	if (!bo)
 		return ERR_PTR(-ENOMEM);
 

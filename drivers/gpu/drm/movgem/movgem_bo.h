@@ -60,20 +60,6 @@ struct movgem_slot {
 };
 
 /**
- * struct movgem_pages - the pages of one BO
- */
-struct movgem_pages {
-	/** @bo: the BO. */
-	struct movgem_bo *bo;
-
-	/** @count: number of @slot. */
-	u32 count;
-
-	/** @slot: the pages. */
-	struct movgem_slot slot[] __counted_by(count);
-};
-
-/**
  * struct movgem_bo - a buffer object
  */
 struct movgem_bo {
@@ -94,15 +80,13 @@ struct movgem_bo {
 
 	/**
 	 * @file: pseudo file whose mapping all CPU mappings of the BO are in
-	 * for life, whichever file they were made through. NULL if imported.
+	 * for life, whichever file they were made through. NULL before the
+	 * first of them, then set once.
 	 */
 	struct file *file;
 
 	/** @pages_lock: leaf lock of the pages, see movgem_migrate.c. */
 	spinlock_t pages_lock;
-
-	/** @pages: the pages; NULL if imported or purged. */
-	struct movgem_pages *pages;
 
 	/** @pins: users that forbid moving. */
 	u32 pins;
@@ -112,6 +96,9 @@ struct movgem_bo {
 
 	/** @madv: DRM_MOVGEM_MADV_*. */
 	u32 madv;
+
+	/** @has_pages: @slot has pages; not so if imported or purged. */
+	bool has_pages;
 
 	/** @vmas: GPU mappings, &movgem_vma.bo_link; by @pages_lock. */
 	struct list_head vmas;
@@ -151,6 +138,12 @@ struct movgem_bo {
 
 	/** @device_link: in &movgem_device.bos. */
 	struct list_head device_link;
+
+	/** @count: number of @slot, zero if imported. */
+	u32 count;
+
+	/** @slot: the pages. */
+	struct movgem_slot slot[] __counted_by(count);
 };
 
 static inline struct movgem_bo *to_movgem_bo(struct drm_gem_object *obj)
@@ -171,8 +164,7 @@ static inline struct movgem_device *movgem_bo_device(struct movgem_bo *bo)
  */
 static inline struct movgem_bo *movgem_slot_bo(struct movgem_slot *slot)
 {
-	return container_of(slot - slot->index, struct movgem_pages,
-			    slot[0])->bo;
+	return container_of(slot - slot->index, struct movgem_bo, slot[0]);
 }
 
 /**
@@ -183,7 +175,7 @@ static inline struct movgem_bo *movgem_slot_bo(struct movgem_slot *slot)
  */
 static inline bool movgem_bo_has_pages(struct movgem_bo *bo)
 {
-	return bo->pages && bo->madv != DRM_MOVGEM_MADV_PURGED;
+	return bo->has_pages && bo->madv != DRM_MOVGEM_MADV_PURGED;
 }
 
 static inline u32 movgem_bo_count(struct movgem_bo *bo)
@@ -228,7 +220,8 @@ void movgem_bo_vunmap(struct drm_gem_object *obj, struct iosys_map *map);
 /* movgem_mmap.c */
 int movgem_mmap_init(void);
 void movgem_mmap_fini(void);
-struct file *movgem_mmap_file(struct movgem_bo *bo);
+bool movgem_mmap_contended(struct movgem_bo *bo);
+bool movgem_mmap_zap(struct movgem_bo *bo, u32 index, u32 count);
 int movgem_bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma);
 extern const struct vm_operations_struct movgem_vm_ops;
 

@@ -117,7 +117,7 @@ int movgem_bo_info_ioctl(struct drm_device *drm, void *data,
 	args->size = bo->base.size;
 	args->imported = !!bo->base.import_attach;
 	spin_lock(&bo->pages_lock);
-	args->pages = movgem_bo_has_pages(bo) ? bo->pages->count : 0;
+	args->pages = movgem_bo_has_pages(bo) ? bo->count : 0;
 	args->moved = bo->moved;
 	args->pins = bo->pins;
 	args->gpu_maps = bo->gpu_maps;

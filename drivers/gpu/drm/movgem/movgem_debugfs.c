@@ -160,7 +160,7 @@ static int gems_show(struct seq_file *m, void *unused)
 		u64 moved;
 
 		spin_lock(&bo->pages_lock);
-		pages = movgem_bo_has_pages(bo) ? bo->pages->count : 0;
+		pages = movgem_bo_has_pages(bo) ? bo->count : 0;
 		pins = bo->pins;
 		gpu_maps = bo->gpu_maps;
 		madv = bo->madv;
@@ -217,7 +217,7 @@ static void *pages_next(struct seq_file *m, void *v, loff_t *pos)
 	struct pages_iter *iter = v;
 
 	iter->pos = ++*pos;
-	if (++iter->index < movgem_bo_count(iter->bo) && iter->bo->file)
+	if (++iter->index < iter->bo->count)
 		return iter;
 	return pages_next_bo(iter, bo_next(iter->mdev, iter->bo));
 }
@@ -235,8 +235,8 @@ static int pages_show(struct seq_file *m, void *v)
 
 	spin_lock(&bo->pages_lock);
 	if (movgem_bo_has_pages(bo)) {
-		pfn = page_to_pfn(bo->pages->slot[iter->index].page);
-		state = bo->pages->slot[iter->index].state;
+		pfn = page_to_pfn(bo->slot[iter->index].page);
+		state = bo->slot[iter->index].state;
 	}
 	spin_unlock(&bo->pages_lock);
 

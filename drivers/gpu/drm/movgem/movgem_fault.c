@@ -23,7 +23,6 @@
 
 /* What a fault will map: the pages of a window, those that are set busy. */
 struct fault_window {
-	struct movgem_pages *pages;
 	u32 start;
 	u32 end;
 	DECLARE_BITMAP(busy, FAULT_AROUND);
@@ -52,16 +51,16 @@ static vm_fault_t window_begin(struct movgem_bo *bo, struct vm_fault *vmf,
 {
 	struct vm_area_struct *vma = vmf->vma;
 	u32 index = vmf->pgoff;
+	struct movgem_slot *slot;
 	vm_fault_t ret = 0;
 
 	spin_lock(&bo->pages_lock);
-	if (!movgem_bo_has_pages(bo) || vmf->pgoff >= bo->pages->count) {
+	if (!movgem_bo_has_pages(bo) || vmf->pgoff >= bo->count) {
 		ret = VM_FAULT_SIGBUS;
 		goto out;
 	}
-	win->pages = bo->pages;
-	if (win->pages->slot[index].state == MOVGEM_PAGE_MOVING ||
-	    win->pages->slot[index].busy == U8_MAX) {
+	slot = &bo->slot[index];
+	if (slot->state == MOVGEM_PAGE_MOVING || slot->busy == U8_MAX) {
 		ret = VM_FAULT_NOPAGE;
 		goto out;
 	}
@@ -70,13 +69,14 @@ static vm_fault_t window_begin(struct movgem_bo *bo, struct vm_fault *vmf,
 			   vma->vm_pgoff);
 	win->end = min3((unsigned long)round_down(index, FAULT_AROUND) +
 			FAULT_AROUND, vma->vm_pgoff + vma_pages(vma),
-			(unsigned long)win->pages->count);
+			(unsigned long)bo->count);
 
 	bitmap_zero(win->busy, FAULT_AROUND);
 	for (u32 i = win->start; i < win->end; i++) {
-		struct movgem_slot *slot = &win->pages->slot[i];
-
-		if (slot->state == MOVGEM_PAGE_MOVING || slot->busy == U8_MAX)
+		slot = &bo->slot[i];
+		/* A neighbour that is about to move would be unmapped again. */
+		if (i != index && (slot->state != MOVGEM_PAGE_RESIDENT ||
+				   slot->busy == U8_MAX))
 			continue;
 		slot->busy++;
 		win->pfn[i - win->start] = page_to_pfn(slot->page);
@@ -93,7 +93,7 @@ static void window_end(struct movgem_bo *bo, struct fault_window *win)
 
 	spin_lock(&bo->pages_lock);
 	for_each_set_bit(i, win->busy, FAULT_AROUND)
-		win->pages->slot[win->start + i].busy--;
+		bo->slot[win->start + i].busy--;
 	spin_unlock(&bo->pages_lock);
 }
 

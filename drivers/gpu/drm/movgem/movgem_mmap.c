@@ -15,7 +15,7 @@
  * DOC: CPU mappings
  *
  * Moving a page means finding all page table entries that point to it, in
- * every process. Each BO has a file of its own on a pseudo file system, and
+ * every process. A BO gets a file of its own on a pseudo file system, and
  * with it an address_space of its own. mmap() on the DRM node or on a dma-buf
  * finds the BO and then gives the VMA that file. From there on the VMA, and
  * what fork(), mprotect(), munmap() and mremap() make of it, is in that
@@ -33,8 +33,8 @@ static int movgem_init_fs_context(struct fs_context *fc)
 }
 
 static struct file_system_type movgem_fs_type = {
+	/* No owner: our own mount would hold the module. Each file does. */
 	.name = "movgem",
-	.owner = THIS_MODULE,
 	.init_fs_context = movgem_init_fs_context,
 	.kill_sb = kill_anon_super,
 };
@@ -62,15 +62,8 @@ void movgem_mmap_fini(void)
 	kern_unmount(movgem_mnt);
 }
 
-/**
- * movgem_mmap_file - make the file of a BO
- * @bo: the BO
- *
- * The file holds the module, not the BO: it may live a little longer.
- *
- * Return: the file or an ERR_PTR().
- */
-struct file *movgem_mmap_file(struct movgem_bo *bo)
+/* The file holds the module, not the BO: it may live a little longer. */
+static struct file *make_file(struct movgem_bo *bo)
 {
 	struct inode *inode;
 	struct file *file;
@@ -94,6 +87,75 @@ struct file *movgem_mmap_file(struct movgem_bo *bo)
 	return file;
 }
 
+/* Give the BO its file at its first mapping: many are never mapped. */
+static int ensure_file(struct movgem_bo *bo)
+{
+	struct file *file;
+
+	if (READ_ONCE(bo->file))
+		return 0;
+
+	file = make_file(bo);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	if (cmpxchg(&bo->file, NULL, file))
+		fput(file);
+	return 0;
+}
+
+/* The mapping of a BO, or NULL where no CPU mapping can exist. */
+static struct address_space *mapped_mapping(struct movgem_bo *bo)
+{
+	struct file *file = READ_ONCE(bo->file);
+
+	return file && mapping_mapped(file->f_mapping) ? file->f_mapping : NULL;
+}
+
+/**
+ * movgem_mmap_contended - whether zapping would have to wait
+ * @bo: the BO
+ *
+ * A fork() or munmap() that changes the mappings of the BO just now holds a
+ * lock that movgem_mmap_zap() would sleep for.
+ *
+ * Return: true if so.
+ */
+bool movgem_mmap_contended(struct movgem_bo *bo)
+{
+	struct address_space *mapping = mapped_mapping(bo);
+
+	if (!mapping)
+		return false;
+	if (!i_mmap_trylock_read(mapping))
+		return true;
+	i_mmap_unlock_read(mapping);
+	return false;
+}
+
+/**
+ * movgem_mmap_zap - take pages out of all CPU mappings
+ * @bo: the BO
+ * @index: first page
+ * @count: number of pages, 0 for all that follow
+ *
+ * A mapping that is made meanwhile has no entries yet; what keeps it from
+ * getting some is the state of the pages.
+ *
+ * Context: may sleep for a short time.
+ *
+ * Return: false if there was no mapping.
+ */
+bool movgem_mmap_zap(struct movgem_bo *bo, u32 index, u32 count)
+{
+	struct address_space *mapping = mapped_mapping(bo);
+
+	if (!mapping)
+		return false;
+	unmap_mapping_pages(mapping, index, count, false);
+	movgem_stat_inc(movgem_bo_device(bo), cpu_unmap);
+	return true;
+}
+
 /**
  * movgem_bo_mmap - map a BO
  * @obj: the BO
@@ -109,12 +171,15 @@ int movgem_bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 
 	if (bo->flags & DRM_MOVGEM_BO_NO_MMAP)
 		return movgem_invalid(obj->dev, "mmap: BO has NO_MMAP");
-	if (!bo->file)
+	if (obj->import_attach)
 		return movgem_invalid(obj->dev, "mmap: imported BO");
 	if (pgoff + vma_pages(vma) < pgoff ||
 	    pgoff + vma_pages(vma) > movgem_bo_count(bo))
 		return movgem_invalid(obj->dev, "mmap: beyond the BO's end");
 
+	ret = ensure_file(bo);
+	if (ret)
+		return ret;
 	ret = movgem_bo_device(bo)->store->prepare_vma(bo, vma);
 	if (ret)
 		return ret;

@@ -29,7 +29,7 @@ static bool page_in_movable_zone(struct movgem_bo *bo, u32 index)
 	bool movable;
 
 	spin_lock(&bo->pages_lock);
-	movable = page_zonenum(bo->pages->slot[index].page) == ZONE_MOVABLE;
+	movable = page_zonenum(bo->slot[index].page) == ZONE_MOVABLE;
 	spin_unlock(&bo->pages_lock);
 	return movable;
 }
@@ -143,7 +143,7 @@ static void *map_pages(struct movgem_bo *bo)
 	if (!array)
 		return NULL;
 	for (u32 i = 0; i < count; i++)
-		array[i] = bo->pages->slot[i].page;
+		array[i] = bo->slot[i].page;
 	vaddr = vmap(array, count, VM_MAP, PAGE_KERNEL);
 	kvfree(array);
 	return vaddr;

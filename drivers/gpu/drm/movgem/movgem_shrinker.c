@@ -26,11 +26,11 @@ static bool may_purge(struct movgem_bo *bo)
 {
 	lockdep_assert_held(&bo->pages_lock);
 
-	if (bo->madv != DRM_MOVGEM_MADV_DONTNEED || bo->pins || !bo->pages)
+	if (bo->madv != DRM_MOVGEM_MADV_DONTNEED || bo->pins || !bo->has_pages)
 		return false;
-	for (u32 i = 0; i < bo->pages->count; i++)
-		if (bo->pages->slot[i].state != MOVGEM_PAGE_RESIDENT ||
-		    bo->pages->slot[i].busy)
+	for (u32 i = 0; i < bo->count; i++)
+		if (bo->slot[i].state != MOVGEM_PAGE_RESIDENT ||
+		    bo->slot[i].busy)
 			return false;
 	return true;
 }
@@ -61,13 +61,12 @@ bool movgem_bo_purge(struct drm_gem_object *obj)
 	}
 	/* From here on no fault, no isolation and no GPU entry gets at them. */
 	bo->madv = DRM_MOVGEM_MADV_PURGED;
-	for (u32 i = 0; i < bo->pages->count; i++)
+	for (u32 i = 0; i < bo->count; i++)
 		mdev->engine->page_set(bo, i);
 	spin_unlock(&bo->pages_lock);
 
 	movgem_migrate_flush(mdev);
-	unmap_mapping_pages(bo->file->f_mapping, 0, 0, false);
-	movgem_stat_inc(mdev, cpu_unmap);
+	movgem_mmap_zap(bo, 0, 0);
 
 	drm_gem_lru_remove(obj);
 	movgem_stat_add(mdev, pages_purged, movgem_bo_count(bo));

@@ -51,38 +51,20 @@ gfp_t movgem_store_gfp(void)
 	       __GFP_NOWARN;
 }
 
-static void free_pages_array(struct movgem_pages *pages, u32 filled)
-{
-	while (filled--)
-		__free_page(pages->slot[filled].page);
-	kvfree(pages);
-}
-
 /**
  * movgem_store_alloc - give a BO its pages
- * @bo: a BO that is complete but for &movgem_bo.pages
+ * @bo: a BO that is complete but for its pages
  *
  * Return: 0, -ENOMEM or -EINTR (a fatal signal).
  */
 int movgem_store_alloc(struct movgem_bo *bo)
 {
 	struct movgem_device *mdev = movgem_bo_device(bo);
-	u32 count = movgem_bo_count(bo);
-	struct movgem_pages *pages;
 	struct page *batch[64];
 	u32 filled = 0;
 
-	if (count > totalram_pages())
-		return -ENOMEM;
-
-	pages = kvzalloc(struct_size(pages, slot, count), GFP_KERNEL_ACCOUNT);
-	if (!pages)
-		return -ENOMEM;
-	pages->bo = bo;
-	pages->count = count;
-
-	while (filled < count) {
-		u32 want = min_t(u32, count - filled, ARRAY_SIZE(batch));
+	while (filled < bo->count) {
+		u32 want = min_t(u32, bo->count - filled, ARRAY_SIZE(batch));
 		u32 got;
 
 		memset(batch, 0, sizeof(batch));
@@ -90,23 +72,24 @@ int movgem_store_alloc(struct movgem_bo *bo)
 		if (!got || fatal_signal_pending(current)) {
 			while (got--)
 				__free_page(batch[got]);
-			free_pages_array(pages, filled);
+			while (filled--)
+				__free_page(bo->slot[filled].page);
 			return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 		}
 		for (u32 i = 0; i < got; i++, filled++) {
-			pages->slot[filled].page = batch[i];
-			pages->slot[filled].index = filled;
+			bo->slot[filled].page = batch[i];
+			bo->slot[filled].index = filled;
 		}
 		cond_resched();
 	}
 
 	spin_lock(&bo->pages_lock);
-	bo->pages = pages;
+	bo->has_pages = true;
 	spin_unlock(&bo->pages_lock);
-	movgem_stat_add(mdev, pages_live, count);
+	movgem_stat_add(mdev, pages_live, bo->count);
 
-	for (u32 i = 0; i < count; i++) {
-		mdev->store->adopt(&pages->slot[i]);
+	for (u32 i = 0; i < bo->count; i++) {
+		mdev->store->adopt(&bo->slot[i]);
 		if (!(i % 64))
 			cond_resched();
 	}
@@ -123,20 +106,19 @@ int movgem_store_alloc(struct movgem_bo *bo)
 void movgem_store_free(struct movgem_bo *bo)
 {
 	struct movgem_device *mdev = movgem_bo_device(bo);
-	struct movgem_pages *pages;
+	bool had_pages;
 
 	spin_lock(&bo->pages_lock);
-	pages = bo->pages;
-	bo->pages = NULL;
+	had_pages = bo->has_pages;
+	bo->has_pages = false;
 	spin_unlock(&bo->pages_lock);
-	if (!pages)
+	if (!had_pages)
 		return;
 
-	for (u32 i = 0; i < pages->count; i++) {
-		mdev->store->release(&pages->slot[i]);
+	for (u32 i = 0; i < bo->count; i++) {
+		mdev->store->release(&bo->slot[i]);
 		if (!(i % 64))
 			cond_resched();
 	}
-	movgem_stat_sub(mdev, pages_live, pages->count);
-	kvfree(pages);
+	movgem_stat_sub(mdev, pages_live, bo->count);
 }

@@ -9,7 +9,6 @@
 
 struct movgem_bo;
 struct movgem_device;
-struct movgem_pages;
 struct movgem_slot;
 
 /**

@@ -146,8 +146,8 @@ static int movable_move(struct movgem_bo *bo, u32 index, gfp_t gfp,
 	lock_page(dst);
 
 	spin_lock(&bo->pages_lock);
-	if (bo->pages) {
-		slot = &bo->pages->slot[index];
+	if (bo->has_pages) {
+		slot = &bo->slot[index];
 		src = slot->page;
 		get_page(src);
 	}

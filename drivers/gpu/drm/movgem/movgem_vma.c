@@ -61,7 +61,7 @@ static u64 vma_pte(struct movgem_vma *vma, u64 va)
 	if (bo->import_addrs) {
 		pte |= bo->import_addrs[index];
 	} else if (movgem_bo_has_pages(bo)) {
-		struct movgem_slot *slot = &bo->pages->slot[index];
+		struct movgem_slot *slot = &bo->slot[index];
 
 		pte |= page_to_phys(slot->page);
 		if (slot->state == MOVGEM_PAGE_ISOLATED ||
@@ -352,8 +352,8 @@ static bool page_blocked(struct movgem_bo *bo, u32 index)
 	bool blocked = false;
 
 	spin_lock(&bo->pages_lock);
-	if (bo->pages) {
-		u8 state = bo->pages->slot[index].state;
+	if (bo->has_pages) {
+		u8 state = bo->slot[index].state;
 
 		blocked = state == MOVGEM_PAGE_ISOLATED ||
 			  state == MOVGEM_PAGE_MOVING;
