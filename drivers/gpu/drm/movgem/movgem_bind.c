@@ -101,7 +101,10 @@ static struct movgem_bind_job *to_bind_job(struct drm_sched_job *job)
 static struct dma_fence *bind_run(struct drm_sched_job *base)
 {
 	struct movgem_bind_job *job = to_bind_job(base);
-	int ret = movgem_vma_apply(job->vm, job);
+	int ret = -ECANCELED;
+
+	if (!READ_ONCE(job->vm->dead))
+		ret = movgem_vma_apply(job->vm, job);
 
 	if (ret)
 		dma_fence_set_error(job->applied, ret);

@@ -69,6 +69,9 @@ static void vm_free_work(struct work_struct *work)
 	struct movgem_vm *vm = container_of(work, struct movgem_vm, free_work);
 	struct drm_device *drm = vm->base.drm;
 
+	drm_sched_entity_destroy(&vm->entity);
+	/* Its works queue each other; stop both before they are cancelled. */
+	drm_sched_wqueue_stop(&vm->sched);
 	drm_sched_fini(&vm->sched);
 	/* Nothing is mapped and flushed: no engine walks the tables. */
 	movgem_pt_fini(&vm->pt);
@@ -211,14 +214,14 @@ err_free:
  * movgem_vm_kill - the creator of a VM, or its id, is gone
  * @vm: the VM
  *
- * Binds that have not begun are cancelled.
+ * Binds that have not begun end with -ECANCELED when their turn comes, not
+ * before: a fence must not signal earlier than those that it waits for.
  */
 void movgem_vm_kill(struct movgem_vm *vm)
 {
 	mutex_lock(&vm->push_lock);
-	vm->dead = true;
+	WRITE_ONCE(vm->dead, true);
 	mutex_unlock(&vm->push_lock);
-	drm_sched_entity_fini(&vm->entity);
 	movgem_vm_put(vm);
 }
 

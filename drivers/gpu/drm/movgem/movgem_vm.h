@@ -87,7 +87,7 @@ struct movgem_vm {
 	/** @push_lock: bind jobs are armed and pushed in the same order. */
 	struct mutex push_lock;
 
-	/** @dead: no bind job may be pushed; by @push_lock. */
+	/** @dead: no bind job is pushed (by @push_lock) or applied. */
 	bool dead;
 
 	/** @sched: runs bind jobs, one at a time. */
