@@ -412,7 +412,7 @@ def main():
                         help="run only the checks of this name or glob, such as lint, 'vm/*', "
                              "igt/pinned; may be repeated")
     parser.add_argument("--igt", metavar="REGEX", help="run only the IGT subtests that match")
-    parser.add_argument("--igt-timeout", type=int, default=1500, metavar="SECONDS",
+    parser.add_argument("--igt-timeout", type=int, default=2400, metavar="SECONDS",
                         help="for all the IGT tests of one guest (default %(default)s)")
     parser.add_argument("--list", action="store_true", help="list the checks and end")
     args = parser.parse_args()
