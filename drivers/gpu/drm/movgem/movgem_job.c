@@ -161,11 +161,26 @@ static struct movgem_job *movgem_queue_running(struct movgem_queue *queue)
 }
 
 /**
- * movgem_queue_cancel - let nothing of a queue run any more
+ * movgem_queue_mark_dead - give the engine no job of a queue any more
  * @queue: the queue
  *
- * In return the engine has no job of @queue, and is given none. Oldest first,
- * so that fences signal in order.
+ * Context: process context.
+ */
+void movgem_queue_mark_dead(struct movgem_queue *queue)
+{
+	mutex_lock(&queue->run_lock);
+	spin_lock_irq(&queue->lock);
+	WRITE_ONCE(queue->dead, true);
+	spin_unlock_irq(&queue->lock);
+	mutex_unlock(&queue->run_lock);
+}
+
+/**
+ * movgem_queue_cancel - end the jobs that the engine has of a dead queue
+ * @queue: the queue, which movgem_queue_mark_dead() was called for
+ *
+ * In return the engine has no job of @queue. Oldest first, so that fences
+ * signal in order.
  *
  * Context: process context.
  */
@@ -178,10 +193,6 @@ void movgem_queue_cancel(struct movgem_queue *queue)
 
 	/* Who holds the lock keeps jobs from being run. */
 	cookie = dma_fence_begin_signalling();
-
-	spin_lock_irq(&queue->lock);
-	WRITE_ONCE(queue->dead, true);
-	spin_unlock_irq(&queue->lock);
 
 	while ((job = movgem_queue_running(queue))) {
 		queue->mdev->engine->cancel(job, -ECANCELED,

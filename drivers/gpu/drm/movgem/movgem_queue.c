@@ -363,7 +363,7 @@ int movgem_queue_create_ioctl(struct drm_device *drm, void *data,
 	return 0;
 }
 
-/* Drops the reference that the id held. */
+/* Ends a queue that is dead, and drops the reference that the id held. */
 static void movgem_queue_kill(struct movgem_queue *queue)
 {
 	movgem_queue_cancel(queue);
@@ -393,6 +393,7 @@ int movgem_queue_destroy_ioctl(struct drm_device *drm, void *data,
 		return movgem_reject(drm, -ENOENT, "queue_destroy.queue_id: no queue %u",
 				     args->queue_id);
 
+	movgem_queue_mark_dead(queue);
 	movgem_queue_kill(queue);
 
 	return 0;
@@ -449,6 +450,10 @@ void movgem_queue_close_all(struct movgem_file *mfile)
 	struct movgem_usage *usage = mfile->usage;
 	struct movgem_queue *queue;
 	unsigned long id;
+
+	/* Else a cancelled job could set one free that waits in another queue. */
+	xa_for_each(&mfile->queues, id, queue)
+		movgem_queue_mark_dead(queue);
 
 	xa_for_each(&mfile->queues, id, queue) {
 		xa_erase(&mfile->queues, id);

@@ -234,6 +234,7 @@ void movgem_queue_put(struct movgem_queue *queue);
 
 /* Called by movgem_queue.c: the scheduler's and the fences' side, movgem_job.c. */
 extern const struct drm_sched_backend_ops movgem_job_sched_ops;
+void movgem_queue_mark_dead(struct movgem_queue *queue);
 void movgem_queue_cancel(struct movgem_queue *queue);
 void movgem_queue_shell_put(struct movgem_queue *queue);
 
