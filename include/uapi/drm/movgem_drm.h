@@ -210,7 +210,8 @@ struct drm_movgem_bo_create {
 
 	/**
 	 * @exclusive_vm_id: Zero, or the only VM that the BO is ever bound in.
-	 * Such a BO cannot be exported, and costs nothing at submission.
+	 * Such a BO cannot be exported as a dma-buf, and costs nothing at
+	 * submission.
 	 */
 	__u32 exclusive_vm_id;
 
@@ -299,8 +300,8 @@ struct drm_movgem_bo_label {
 /**
  * struct drm_movgem_bo_wait - DRM_IOCTL_MOVGEM_BO_WAIT
  *
- * Waits until every job that may use the BO has ended. Errors: -ENOENT for an
- * unknown @handle, -ETIME when the time is over (with a time in the past: when
+ * Waits until every job has ended that was submitted to a VM while the BO was
+ * bound there, or a bind of it queued. Errors: -ENOENT for an unknown @handle, -ETIME when the time is over (with a time in the past: when
  * the BO is busy), -ERESTARTSYS.
  */
 struct drm_movgem_bo_wait {
@@ -358,9 +359,8 @@ struct drm_movgem_vm_create {
 /**
  * struct drm_movgem_vm_destroy - DRM_IOCTL_MOVGEM_VM_DESTROY
  *
- * The id is gone at once. Jobs that are queued in the VM still run; binds that
- * have not begun are cancelled, with an error on their fences. Errors: -ENOENT
- * for an unknown @vm_id.
+ * The id is gone at once. Jobs and binds that are queued in the VM still run.
+ * Errors: -ENOENT for an unknown @vm_id.
  */
 struct drm_movgem_vm_destroy {
 	/** @vm_id: Id of the VM. */
@@ -411,7 +411,8 @@ struct drm_movgem_sync {
  * range before is unmapped. Errors: -EINVAL for an unknown @op or @flags,
  * misaligned or overflowing @va, @size or @bo_offset, a range outside the VM
  * or the BO, fields of map that are not zero for unmap, or a BO that belongs
- * to another VM; -ENOENT for an unknown @handle.
+ * to another VM; -ENOENT for an unknown @handle; -ENOSPC for a BO that has too
+ * many GPU mappings (16384).
  */
 struct drm_movgem_bind_op {
 	/** @op: One of DRM_MOVGEM_BIND_OP_*. */

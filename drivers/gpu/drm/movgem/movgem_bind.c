@@ -2,6 +2,7 @@
 /* Copyright (C) 2026 movgem maintainers */
 
 #include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -24,6 +25,8 @@
  * it pushes to the VM's scheduler only applies them, in order, when its fences
  * have signalled.
  */
+
+#define MAPS_PER_BO	16384
 
 /* A map adds one mapping; either operation can split one at each end. */
 #define SPARE_MAP	3
@@ -71,7 +74,7 @@ static int bind_fence_alloc(struct movgem_bind_job *job)
 	kref_get(&job->vm->shell);
 	bind->vm = job->vm;
 	dma_fence_init(&bind->base, &bind_fence_ops, &job->vm->fence_lock,
-		       job->vm->fence_context, 0);
+		       dma_fence_context_alloc(1), 1);
 	job->applied = &bind->base;
 	return 0;
 }
@@ -101,10 +104,7 @@ static struct movgem_bind_job *to_bind_job(struct drm_sched_job *job)
 static struct dma_fence *bind_run(struct drm_sched_job *base)
 {
 	struct movgem_bind_job *job = to_bind_job(base);
-	int ret = -ECANCELED;
-
-	if (!READ_ONCE(job->vm->dead))
-		ret = movgem_vma_apply(job->vm, job);
+	int ret = movgem_vma_apply(job->vm, job);
 
 	if (ret)
 		dma_fence_set_error(job->applied, ret);
@@ -177,13 +177,28 @@ static struct drm_gpuvm_bo *obtain_vm_bo(struct movgem_vm *vm,
 
 	vm_bo = drm_gpuvm_bo_create(&vm->base, &bo->base);
 	if (vm_bo) {
+		dma_resv_lock(drm_gpuvm_resv(&vm->base), NULL);
 		mutex_lock(&bo->gpuva_lock);
 		vm_bo = drm_gpuvm_bo_obtain_prealloc(vm_bo);
 		mutex_unlock(&bo->gpuva_lock);
 		drm_gpuvm_bo_extobj_add(vm_bo);
+		dma_resv_unlock(drm_gpuvm_resv(&vm->base));
 	}
 	movgem_bo_put(bo);
 	return vm_bo;
+}
+
+/*
+ * Each page that moves costs a look at all mappings of the page, under a
+ * spinlock. Calls at the same time may pass the limit by what they map.
+ */
+static int check_maps(struct drm_device *drm, u32 i, struct movgem_bo *bo)
+{
+	if (READ_ONCE(bo->gpu_maps) + i >= MAPS_PER_BO)
+		return movgem_reject(drm, -ENOSPC,
+				     "vm_bind.ops[%u].handle: too many mappings",
+				     i);
+	return 0;
 }
 
 static int prepare_map(struct movgem_bind_job *job, struct drm_file *file,
@@ -201,6 +216,8 @@ static int prepare_map(struct movgem_bind_job *job, struct drm_file *file,
 				     op->handle);
 
 	ret = check_map(drm, i, vm, bo, op);
+	if (!ret)
+		ret = check_maps(drm, i, bo);
 	if (ret) {
 		movgem_bo_put(bo);
 		return ret;

@@ -4,9 +4,9 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
-#include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/swiotlb.h>
 
 #include <drm/drm_drv.h>
 #include <drm/drm_prime.h>
@@ -87,7 +87,7 @@ static void bo_destroy(struct movgem_bo *bo)
 	struct drm_device *drm = bo->base.dev;
 	struct movgem_device *mdev = to_movgem_device(drm);
 
-	drm_gem_lru_remove(&bo->base);
+	movgem_lru_remove(bo);
 
 	spin_lock(&mdev->bos.lock);
 	list_del(&bo->device_link);
@@ -98,8 +98,7 @@ static void bo_destroy(struct movgem_bo *bo)
 		drm_prime_gem_destroy(&bo->base, bo->sgt);
 	kvfree(bo->import_addrs);
 	movgem_store_free(bo);
-	if (bo->file)
-		fput(bo->file);
+	movgem_mmap_release(bo);
 	drm_gem_object_release(&bo->base);
 	if (bo->exclusive_root)
 		drm_gem_object_put(bo->exclusive_root);
@@ -148,7 +147,8 @@ static struct movgem_bo *bo_alloc(struct movgem_device *mdev, u64 size,
 {
 	struct movgem_bo *bo;
 
-	bo = kvzalloc(struct_size(bo, slot, count), GFP_KERNEL_ACCOUNT);
+	bo = kvzalloc(struct_size(bo, slot, count),
+		      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!bo)
 		return NULL;
 	bo->count = count;
@@ -156,7 +156,7 @@ static struct movgem_bo *bo_alloc(struct movgem_device *mdev, u64 size,
 	drm_gem_private_object_init(&mdev->drm, &bo->base, size);
 	bo->base.funcs = &movgem_bo_funcs;
 	spin_lock_init(&bo->pages_lock);
-	INIT_LIST_HEAD(&bo->vmas);
+	bo->vmas = RB_ROOT_CACHED;
 	mutex_init(&bo->gpuva_lock);
 	drm_gem_gpuva_set_lock(&bo->base, &bo->gpuva_lock);
 	drm_dev_get(&mdev->drm);
@@ -206,9 +206,15 @@ struct movgem_bo *movgem_bo_create(struct movgem_device *mdev, u64 size,
 	return bo;
 }
 
-/* The engine reaches memory by address: all of it must be ordinary memory. */
+/*
+ * The engine reaches memory by DMA address as a CPU would: all of it must be
+ * ordinary memory, with no bounce buffers between.
+ */
 static int import_check(struct movgem_bo *bo)
 {
+	if (is_swiotlb_force_bounce(bo->base.dev->dev))
+		return movgem_invalid(bo->base.dev, "prime: DMA is bounced");
+
 	for (u32 i = 0; i < movgem_bo_count(bo); i++)
 		if (!PAGE_ALIGNED(bo->import_addrs[i]) ||
 		    !pfn_valid(PHYS_PFN(bo->import_addrs[i])))
@@ -240,16 +246,22 @@ struct drm_gem_object *movgem_bo_import(struct drm_device *drm,
 	if (!bo)
 		return ERR_PTR(-ENOMEM);
 
-	bo->import_addrs = kvcalloc(movgem_bo_count(bo),
-				    sizeof(*bo->import_addrs), GFP_KERNEL);
+	bo->import_addrs = kvmalloc_array(movgem_bo_count(bo),
+					  sizeof(*bo->import_addrs),
+					  GFP_KERNEL);
 	if (!bo->import_addrs) {
 		ret = -ENOMEM;
 		goto err_put;
 	}
-	ret = drm_prime_sg_to_dma_addr_array(sgt, bo->import_addrs,
-					     movgem_bo_count(bo));
-	if (!ret)
-		ret = import_check(bo);
+	/* What the mapping does not cover stays invalid. */
+	memset(bo->import_addrs, 0xff,
+	       movgem_bo_count(bo) * sizeof(*bo->import_addrs));
+	if (drm_prime_sg_to_dma_addr_array(sgt, bo->import_addrs,
+					   movgem_bo_count(bo))) {
+		ret = movgem_invalid(drm, "prime: mapping longer than dma-buf");
+		goto err_put;
+	}
+	ret = import_check(bo);
 	if (ret)
 		goto err_put;
 

@@ -100,10 +100,13 @@ struct movgem_bo {
 	/** @has_pages: @slot has pages; not so if imported or purged. */
 	bool has_pages;
 
-	/** @vmas: GPU mappings, &movgem_vma.bo_link; by @pages_lock. */
-	struct list_head vmas;
+	/**
+	 * @vmas: GPU mappings by the pages that they map, an interval tree of
+	 * &movgem_vma.bo_node. Changes under @gpuva_lock and @pages_lock.
+	 */
+	struct rb_root_cached vmas;
 
-	/** @gpu_maps: length of @vmas. */
+	/** @gpu_maps: number of @vmas. */
 	u32 gpu_maps;
 
 	/** @moved: page moves so far; by @pages_lock. */
@@ -218,8 +221,7 @@ int movgem_bo_vmap(struct drm_gem_object *obj, struct iosys_map *map);
 void movgem_bo_vunmap(struct drm_gem_object *obj, struct iosys_map *map);
 
 /* movgem_mmap.c */
-int movgem_mmap_init(void);
-void movgem_mmap_fini(void);
+void movgem_mmap_release(struct movgem_bo *bo);
 bool movgem_mmap_contended(struct movgem_bo *bo);
 bool movgem_mmap_zap(struct movgem_bo *bo, u32 index, u32 count);
 int movgem_bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma);
@@ -228,5 +230,6 @@ extern const struct vm_operations_struct movgem_vm_ops;
 /* movgem_shrinker.c */
 int movgem_shrinker_init(struct movgem_device *mdev);
 bool movgem_bo_purge(struct drm_gem_object *obj);
+void movgem_lru_remove(struct movgem_bo *bo);
 
 #endif

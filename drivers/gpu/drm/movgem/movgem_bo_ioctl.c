@@ -42,6 +42,8 @@ int movgem_bo_create_ioctl(struct drm_device *drm, void *data,
 	struct drm_gem_object *root = NULL;
 	struct movgem_vm *vm = NULL;
 	struct movgem_bo *bo;
+	u64 size;
+	int ret;
 
 	if (args->flags & ~BO_FLAGS)
 		return movgem_invalid(drm, "bo_create.flags: unknown 0x%x",
@@ -66,8 +68,11 @@ int movgem_bo_create_ioctl(struct drm_device *drm, void *data,
 	if (IS_ERR(bo))
 		return PTR_ERR(bo);
 
-	args->size = bo->base.size;
-	return publish(bo, file, &args->handle);
+	size = bo->base.size;
+	ret = publish(bo, file, &args->handle);
+	if (!ret)
+		args->size = size;
+	return ret;
 }
 
 /* DRM_IOCTL_MOVGEM_BO_MMAP_OFFSET */
@@ -194,6 +199,7 @@ int movgem_bo_madvise_ioctl(struct drm_device *drm, void *data,
 	struct movgem_device *mdev = to_movgem_device(drm);
 	struct drm_movgem_bo_madvise *args = data;
 	struct movgem_bo *bo;
+	bool retained;
 	int ret;
 
 	if (args->pad)
@@ -216,22 +222,26 @@ int movgem_bo_madvise_ioctl(struct drm_device *drm, void *data,
 		goto out_put;
 
 	spin_lock(&bo->pages_lock);
-	args->retained = movgem_bo_has_pages(bo);
+	retained = movgem_bo_has_pages(bo);
 	if (args->madv == DRM_MOVGEM_MADV_DONTNEED &&
-	    (bo->pins || bo->base.dma_buf)) {
+	    (bo->pins || bo->base.dma_buf))
 		ret = -EBUSY;
-	} else if (args->retained) {
+	else if (retained)
 		bo->madv = args->madv;
-	}
 	spin_unlock(&bo->pages_lock);
 
-	if (ret)
+	if (ret) {
 		movgem_reject(drm, ret, "bo_madvise.madv: BO is shared or pinned");
-	else if (args->retained && args->madv == DRM_MOVGEM_MADV_DONTNEED)
+		goto out_unlock;
+	}
+
+	args->retained = retained;
+	if (retained && args->madv == DRM_MOVGEM_MADV_DONTNEED)
 		drm_gem_lru_move_tail(&mdev->lru.list, &bo->base);
 	else
-		drm_gem_lru_remove(&bo->base);
+		movgem_lru_remove(bo);
 
+out_unlock:
 	dma_resv_unlock(bo->base.resv);
 out_put:
 	movgem_bo_put(bo);

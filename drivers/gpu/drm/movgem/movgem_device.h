@@ -45,6 +45,9 @@ struct movgem_device {
 
 		/** @lru.list: the BOs. */
 		struct drm_gem_lru list;
+
+		/** @lru.leaving: never scanned, see movgem_lru_remove(). */
+		struct drm_gem_lru leaving;
 	} lru;
 
 	/** @sched_wq: runs the schedulers of all queues. */

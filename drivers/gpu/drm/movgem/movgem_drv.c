@@ -51,9 +51,10 @@ static int query_copy(struct drm_movgem_dev_query *args, const void *from,
 		args->size = size;
 		return 0;
 	}
-	args->size = min(args->size, size);
-	if (copy_to_user(u64_to_user_ptr(args->pointer), from, args->size))
+	size = min(args->size, size);
+	if (copy_to_user(u64_to_user_ptr(args->pointer), from, size))
 		return -EFAULT;
+	args->size = size;
 	return 0;
 }
 
@@ -278,13 +279,9 @@ static int __init movgem_init(void)
 	if (!movgem_wq)
 		return -ENOMEM;
 
-	ret = movgem_mmap_init();
-	if (ret)
-		goto err_wq;
-
 	ret = platform_driver_register(&movgem_platform_driver);
 	if (ret)
-		goto err_mmap;
+		goto err_wq;
 
 	movgem_pdev = platform_device_register_simple(DRIVER_NAME, -1, NULL, 0);
 	if (IS_ERR(movgem_pdev)) {
@@ -295,8 +292,6 @@ static int __init movgem_init(void)
 
 err_driver:
 	platform_driver_unregister(&movgem_platform_driver);
-err_mmap:
-	movgem_mmap_fini();
 err_wq:
 	destroy_workqueue(movgem_wq);
 	return ret;
@@ -311,7 +306,6 @@ static void __exit movgem_exit(void)
 	destroy_workqueue(movgem_wq);
 	/* Fences of ours are freed by RCU callbacks. */
 	rcu_barrier();
-	movgem_mmap_fini();
 }
 module_exit(movgem_exit);
 

@@ -14,7 +14,7 @@ struct movgem_queue;
 /**
  * struct movgem_engine_ops - the GPU, as the memory core and the queues see it
  *
- * The page hooks are called with &movgem_bo.pages_lock held (a spinlock) and
+ * @page_block and @page_set are called with &movgem_bo.pages_lock held (a spinlock) and
  * must not sleep.
  */
 struct movgem_engine_ops {
@@ -49,6 +49,12 @@ struct movgem_engine_ops {
 	 * page that the BO has there now, and let the GPU have it.
 	 */
 	void (*page_set)(struct movgem_bo *bo, u32 index);
+
+	/**
+	 * @bo_clear: withdraw every translation of @bo, which has been purged.
+	 * Called without locks but the BO's dma_resv, in reclaim.
+	 */
+	void (*bo_clear)(struct movgem_bo *bo);
 
 	/**
 	 * @flush: invalidate all TLBs and wait until no access that was

@@ -18,6 +18,8 @@ static void prime_reclaim(struct movgem_device *mdev, struct movgem_bo *bo)
 	fs_reclaim_acquire(GFP_KERNEL);
 	mutex_lock(&mdev->lru.lock);
 	mutex_unlock(&mdev->lru.lock);
+	mutex_lock(&bo->gpuva_lock);
+	mutex_unlock(&bo->gpuva_lock);
 
 	spin_lock(&bo->pages_lock);
 	movgem_migrate_flush(mdev);

@@ -26,6 +26,7 @@
 #define MOVGEM_FS_MAGIC	0x6d6f7667	/* "movg" */
 
 static struct vfsmount *movgem_mnt;
+static int movgem_mnt_count;
 
 static int movgem_init_fs_context(struct fs_context *fc)
 {
@@ -33,8 +34,8 @@ static int movgem_init_fs_context(struct fs_context *fc)
 }
 
 static struct file_system_type movgem_fs_type = {
-	/* No owner: our own mount would hold the module. Each file does. */
 	.name = "movgem",
+	.owner = THIS_MODULE,
 	.init_fs_context = movgem_init_fs_context,
 	.kill_sb = kill_anon_super,
 };
@@ -43,48 +44,54 @@ static const struct file_operations movgem_file_fops = {
 	.owner = THIS_MODULE,
 };
 
-/**
- * movgem_mmap_init - mount the pseudo file system
- *
- * Return: 0 or a negative errno.
+/*
+ * The mount, and with it the module, is held for as long as there are files.
+ * A file holds the module, not the BO: it may live a little longer.
  */
-int movgem_mmap_init(void)
-{
-	movgem_mnt = kern_mount(&movgem_fs_type);
-	return PTR_ERR_OR_ZERO(movgem_mnt);
-}
-
-/**
- * movgem_mmap_fini - unmount the pseudo file system
- */
-void movgem_mmap_fini(void)
-{
-	kern_unmount(movgem_mnt);
-}
-
-/* The file holds the module, not the BO: it may live a little longer. */
 static struct file *make_file(struct movgem_bo *bo)
 {
 	struct inode *inode;
 	struct file *file;
+	int ret;
 
-	if (!try_module_get(THIS_MODULE))
-		return ERR_PTR(-ENODEV);
+	ret = simple_pin_fs(&movgem_fs_type, &movgem_mnt, &movgem_mnt_count);
+	if (ret)
+		return ERR_PTR(ret);
+	/* The file's own reference, which fput() drops. */
+	__module_get(THIS_MODULE);
 
 	inode = alloc_anon_inode(movgem_mnt->mnt_sb);
 	if (IS_ERR(inode)) {
-		module_put(THIS_MODULE);
-		return ERR_CAST(inode);
+		file = ERR_CAST(inode);
+		goto err_put;
 	}
 	i_size_write(inode, bo->base.size);
 
 	file = alloc_file_pseudo(inode, movgem_mnt, "movgem-bo", O_RDWR,
 				 &movgem_file_fops);
-	if (IS_ERR(file)) {
-		iput(inode);
-		module_put(THIS_MODULE);
-	}
+	if (!IS_ERR(file))
+		return file;
+	iput(inode);
+err_put:
+	module_put(THIS_MODULE);
+	simple_release_fs(&movgem_mnt, &movgem_mnt_count);
 	return file;
+}
+
+static void put_file(struct file *file)
+{
+	fput(file);
+	simple_release_fs(&movgem_mnt, &movgem_mnt_count);
+}
+
+/**
+ * movgem_mmap_release - give up the file of a BO that is being freed
+ * @bo: the BO
+ */
+void movgem_mmap_release(struct movgem_bo *bo)
+{
+	if (bo->file)
+		put_file(bo->file);
 }
 
 /* Give the BO its file at its first mapping: many are never mapped. */
@@ -99,7 +106,7 @@ static int ensure_file(struct movgem_bo *bo)
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	if (cmpxchg(&bo->file, NULL, file))
-		fput(file);
+		put_file(file);
 	return 0;
 }
 

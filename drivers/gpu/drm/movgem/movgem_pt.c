@@ -76,6 +76,7 @@ static void pt_free(u64 *table, int level)
 		if (table[i] & MOVGEM_PTE_VALID)
 			pt_free(pt_next(table[i]), level - 1);
 	free_page((unsigned long)table);
+	cond_resched();
 }
 
 /**
@@ -145,7 +146,8 @@ int movgem_pt_reserve(struct movgem_pt *pt, u64 va, u64 size)
  */
 void movgem_pt_set(struct movgem_pt *pt, u64 va, u64 pte)
 {
-	WRITE_ONCE(*pt_entry(pt, va), pte);
+	/* Who reads the entry sees what was copied to the page before. */
+	smp_store_release(pt_entry(pt, va), pte);
 }
 
 u64 movgem_pt_walk(const struct movgem_pt *pt, u64 va)

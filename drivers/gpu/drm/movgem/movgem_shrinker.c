@@ -22,6 +22,23 @@
  * isolated it.
  */
 
+/**
+ * movgem_lru_remove - take a BO off the list of those that nobody needs
+ * @bo: the BO
+ *
+ * During a scan the BO may be on a list on the scanner's stack, from which
+ * drm_gem_lru_remove() would take the address of the lock. It goes to a list
+ * that stays first.
+ */
+void movgem_lru_remove(struct movgem_bo *bo)
+{
+	if (!READ_ONCE(bo->base.lru))
+		return;
+
+	drm_gem_lru_move_tail(&movgem_bo_device(bo)->lru.leaving, &bo->base);
+	drm_gem_lru_remove(&bo->base);
+}
+
 static bool may_purge(struct movgem_bo *bo)
 {
 	lockdep_assert_held(&bo->pages_lock);
@@ -59,16 +76,15 @@ bool movgem_bo_purge(struct drm_gem_object *obj)
 		spin_unlock(&bo->pages_lock);
 		return false;
 	}
-	/* From here on no fault, no isolation and no GPU entry gets at them. */
+	/* From here on no fault, no isolation and no bind gets at them. */
 	bo->madv = DRM_MOVGEM_MADV_PURGED;
-	for (u32 i = 0; i < bo->count; i++)
-		mdev->engine->page_set(bo, i);
 	spin_unlock(&bo->pages_lock);
 
+	mdev->engine->bo_clear(bo);
 	movgem_migrate_flush(mdev);
 	movgem_mmap_zap(bo, 0, 0);
 
-	drm_gem_lru_remove(obj);
+	movgem_lru_remove(bo);
 	movgem_stat_add(mdev, pages_purged, movgem_bo_count(bo));
 	movgem_store_free(bo);
 	return true;
@@ -113,6 +129,7 @@ int movgem_shrinker_init(struct movgem_device *mdev)
 	if (ret)
 		return ret;
 	drm_gem_lru_init(&mdev->lru.list, &mdev->lru.lock);
+	drm_gem_lru_init(&mdev->lru.leaving, &mdev->lru.lock);
 
 	mdev->shrinker = shrinker_alloc(0, "drm-movgem");
 	if (!mdev->shrinker)

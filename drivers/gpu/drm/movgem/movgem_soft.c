@@ -498,6 +498,7 @@ const struct movgem_engine_ops movgem_soft_engine = {
 	.query = soft_query,
 	.page_block = movgem_vm_page_block,
 	.page_set = movgem_vm_page_set,
+	.bo_clear = movgem_vm_bo_clear,
 	.flush = soft_flush,
 	.queue_init = soft_queue_init,
 	.queue_fini = soft_queue_fini,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 movgem maintainers */
 
-#include <linux/dma-fence.h>
 #include <linux/idr.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -159,7 +158,6 @@ struct movgem_vm *movgem_vm_create(struct movgem_device *mdev)
 	kref_init(&vm->users);
 	kref_init(&vm->shell);
 	spin_lock_init(&vm->fence_lock);
-	vm->fence_context = dma_fence_context_alloc(1);
 	mutex_init(&vm->op_lock);
 	mutex_init(&vm->pt_lock);
 	mutex_init(&vm->push_lock);
@@ -192,8 +190,8 @@ struct movgem_vm *movgem_vm_create(struct movgem_device *mdev)
 	}
 	/* From here on the VM is freed by its reference count. */
 	__module_get(THIS_MODULE);
-	drm_gpuvm_init(&vm->base, "movgem", 0, &mdev->drm, root, 0,
-		       MOVGEM_VA_END, 0, MOVGEM_VA_START, &movgem_gpuvm_ops);
+	drm_gpuvm_init(&vm->base, "movgem", DRM_GPUVM_RESV_PROTECTED,
+		       &mdev->drm, root, 0, MOVGEM_VA_END, 0, MOVGEM_VA_START, &movgem_gpuvm_ops);
 	drm_gem_object_put(root);
 	return vm;
 
@@ -214,13 +212,12 @@ err_free:
  * movgem_vm_kill - the creator of a VM, or its id, is gone
  * @vm: the VM
  *
- * Binds that have not begun end with -ECANCELED when their turn comes, not
- * before: a fence must not signal earlier than those that it waits for.
+ * Binds that are queued are still applied: jobs may wait for them.
  */
 void movgem_vm_kill(struct movgem_vm *vm)
 {
 	mutex_lock(&vm->push_lock);
-	WRITE_ONCE(vm->dead, true);
+	vm->dead = true;
 	mutex_unlock(&vm->push_lock);
 	movgem_vm_put(vm);
 }

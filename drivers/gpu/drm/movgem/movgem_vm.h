@@ -24,8 +24,11 @@ struct movgem_vma {
 	/** @base: VA allocator's part. */
 	struct drm_gpuva base;
 
-	/** @bo_link: in &movgem_bo.vmas while the page tables have it. */
-	struct list_head bo_link;
+	/** @bo_node: in &movgem_bo.vmas while the page tables have it. */
+	struct rb_node bo_node;
+
+	/** @bo_subtree_last: last page of the BO below @bo_node. */
+	u64 bo_subtree_last;
 
 	/** @done_link: in the bind job that took it out of the VM. */
 	struct list_head done_link;
@@ -66,9 +69,6 @@ struct movgem_vm {
 	/** @fence_lock: lock of the bind jobs' own fences. */
 	spinlock_t fence_lock;
 
-	/** @fence_context: context of the bind jobs' own fences. */
-	u64 fence_context;
-
 	/** @asid: tag of the VM's TLB entries, unique while it lives. */
 	u32 asid;
 
@@ -87,7 +87,7 @@ struct movgem_vm {
 	/** @push_lock: bind jobs are armed and pushed in the same order. */
 	struct mutex push_lock;
 
-	/** @dead: no bind job is pushed (by @push_lock) or applied. */
+	/** @dead: no bind job may be pushed; by @push_lock. */
 	bool dead;
 
 	/** @sched: runs bind jobs, one at a time. */
@@ -144,6 +144,7 @@ void movgem_vm_stall(struct movgem_vm *vm, u64 va);
 /* The page hooks of an engine with page tables, see movgem_engine.h. */
 void movgem_vm_page_block(struct movgem_bo *bo, u32 index);
 void movgem_vm_page_set(struct movgem_bo *bo, u32 index);
+void movgem_vm_bo_clear(struct movgem_bo *bo);
 
 /* movgem_vma.c: mappings and page table entries */
 struct movgem_bind_job;

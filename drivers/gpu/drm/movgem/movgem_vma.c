@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 movgem maintainers */
 
+#include <linux/dma-resv.h>
+#include <linux/interval_tree_generic.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -15,8 +17,8 @@
  * DOC: GPU mappings
  *
  * drm_gpuvm keeps the tree of mappings of a VM. A &struct movgem_vma is also
- * in its BO's list for as long as the page tables may have entries of it, so
- * that a move finds them all. That list and the entries are written under
+ * in its BO's tree for as long as the page tables may have entries of it, so
+ * that a move finds them all. That tree and the entries are written under
  * &movgem_bo.pages_lock: whatever the order of a bind and a move, an entry
  * ends up as the slot of its page says.
  *
@@ -34,6 +36,20 @@ static u64 vma_end(struct movgem_vma *vma)
 {
 	return vma->base.va.addr + vma->base.va.range;
 }
+
+/* First and last page of the BO that is mapped. */
+static u64 vma_first_page(struct movgem_vma *vma)
+{
+	return vma->base.gem.offset >> PAGE_SHIFT;
+}
+
+static u64 vma_last_page(struct movgem_vma *vma)
+{
+	return ((vma->base.gem.offset + vma->base.va.range) >> PAGE_SHIFT) - 1;
+}
+
+INTERVAL_TREE_DEFINE(struct movgem_vma, bo_node, u64, bo_subtree_last,
+		     vma_first_page, vma_last_page, static, vma_tree)
 
 static struct movgem_bo *vma_bo(struct movgem_vma *vma)
 {
@@ -96,8 +112,10 @@ static void bo_add(struct movgem_vma *vma)
 {
 	struct movgem_bo *bo = vma_bo(vma);
 
+	lockdep_assert_held(&bo->gpuva_lock);
+
 	spin_lock(&bo->pages_lock);
-	list_add_tail(&vma->bo_link, &bo->vmas);
+	vma_tree_insert(vma, &bo->vmas);
 	bo->gpu_maps++;
 	spin_unlock(&bo->pages_lock);
 }
@@ -106,8 +124,10 @@ static void bo_del(struct movgem_vma *vma)
 {
 	struct movgem_bo *bo = vma_bo(vma);
 
+	lockdep_assert_held(&bo->gpuva_lock);
+
 	spin_lock(&bo->pages_lock);
-	list_del(&vma->bo_link);
+	vma_tree_remove(vma, &bo->vmas);
 	bo->gpu_maps--;
 	spin_unlock(&bo->pages_lock);
 }
@@ -118,8 +138,8 @@ static void link_vma(struct movgem_vma *vma, struct drm_gpuvm_bo *vm_bo)
 
 	mutex_lock(&bo->gpuva_lock);
 	drm_gpuva_link(&vma->base, vm_bo);
-	mutex_unlock(&bo->gpuva_lock);
 	bo_add(vma);
+	mutex_unlock(&bo->gpuva_lock);
 }
 
 /* Take the entries of a range out. A move meanwhile leaves the hole empty. */
@@ -140,8 +160,8 @@ static void retire(struct movgem_vma *vma, struct list_head *done)
 	struct drm_gpuvm_bo *vm_bo = drm_gpuvm_bo_get(vma->base.vm_bo);
 	struct movgem_bo *bo = vma_bo(vma);
 
-	bo_del(vma);
 	mutex_lock(&bo->gpuva_lock);
+	bo_del(vma);
 	drm_gpuva_unlink(&vma->base);
 	mutex_unlock(&bo->gpuva_lock);
 	vma->base.vm_bo = vm_bo;
@@ -188,7 +208,7 @@ static int step_remap(struct drm_gpuva_op *op, void *priv)
 	drm_gpuva_op_remap_to_unmap_range(remap, &start, &range);
 	drm_gpuva_remap(prev ? &prev->base : NULL, next ? &next->base : NULL,
 			remap);
-	/* What stays keeps its entries, and is in the BO's list all the time. */
+	/* What stays keeps its entries, and is in the BO's tree all the time. */
 	if (prev)
 		link_vma(prev, old->base.vm_bo);
 	if (next)
@@ -282,17 +302,22 @@ void movgem_vma_unmap_all(struct movgem_vm *vm, struct list_head *done)
  */
 void movgem_vm_bo_put(struct drm_gpuvm_bo *vm_bo)
 {
+	struct drm_gpuvm *vm;
 	struct movgem_bo *bo;
 
 	if (!vm_bo)
 		return;
 
 	bo = to_movgem_bo(vm_bo->obj);
+	vm = drm_gpuvm_get(vm_bo->vm);
 	drm_gem_object_get(&bo->base);
+	dma_resv_lock(drm_gpuvm_resv(vm), NULL);
 	mutex_lock(&bo->gpuva_lock);
 	drm_gpuvm_bo_put(vm_bo);
 	mutex_unlock(&bo->gpuva_lock);
+	dma_resv_unlock(drm_gpuvm_resv(vm));
 	movgem_bo_put(bo);
+	drm_gpuvm_put(vm);
 }
 
 /**
@@ -319,12 +344,29 @@ static void page_write(struct movgem_bo *bo, u32 index)
 
 	lockdep_assert_held(&bo->pages_lock);
 
-	list_for_each_entry(vma, &bo->vmas, bo_link) {
+	for (vma = vma_tree_iter_first(&bo->vmas, index, index); vma;
+	     vma = vma_tree_iter_next(vma, index, index)) {
 		u64 va = vma->base.va.addr + offset - vma->base.gem.offset;
 
-		if (offset >= vma->base.gem.offset && va < vma_end(vma))
-			movgem_pt_set(&vma_vm(vma)->pt, va, vma_pte(vma, va));
+		movgem_pt_set(&vma_vm(vma)->pt, va, vma_pte(vma, va));
 	}
+}
+
+/**
+ * movgem_vm_bo_clear - engine's bo_clear by page tables
+ * @bo: the BO, purged
+ *
+ * What a bind writes from now on is empty too.
+ */
+void movgem_vm_bo_clear(struct movgem_bo *bo)
+{
+	struct movgem_vma *vma;
+
+	mutex_lock(&bo->gpuva_lock);
+	for (vma = vma_tree_iter_first(&bo->vmas, 0, U64_MAX); vma;
+	     vma = vma_tree_iter_next(vma, 0, U64_MAX))
+		vma_write(vma, vma->base.va.addr, vma_end(vma));
+	mutex_unlock(&bo->gpuva_lock);
 }
 
 /**
