@@ -11,6 +11,7 @@
 #include "movgem_bo.h"
 #include "movgem_device.h"
 #include "movgem_drv.h"
+#include "movgem_engine.h"
 #include "movgem_queue.h"
 
 /* What a file's BOs went through, beside the common keys. */
@@ -65,7 +66,9 @@ static void add_object(struct drm_memory_stats *stats,
 void movgem_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 {
 	struct movgem_file *mfile = file->driver_priv;
+	struct movgem_device *mdev = mfile->mdev;
 	struct drm_memory_stats stats = {};
+	struct drm_movgem_gpu_info info = {};
 	struct move_stats moves = {};
 	struct drm_gem_object *obj;
 	int id;
@@ -77,8 +80,11 @@ void movgem_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 	}
 	spin_unlock(&file->table_lock);
 
-	drm_printf(p, "drm-engine-soft:\t%llu ns\n",
+	mdev->engine->query(mdev, &info);
+	drm_printf(p, "drm-engine-%s:\t%llu ns\n", mdev->engine->name,
 		   (u64)atomic64_read(&mfile->usage->busy_ns));
+	drm_printf(p, "drm-engine-capacity-%s:\t%u\n", mdev->engine->name,
+		   info.cores);
 	drm_print_memory_stats(p, &stats,
 			       DRM_GEM_OBJECT_RESIDENT |
 			       DRM_GEM_OBJECT_PURGEABLE, "memory");
