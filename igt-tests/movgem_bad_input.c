@@ -530,7 +530,9 @@ static void check_good(struct world *w, const struct call *call)
 	igt_assert_eq(movgem_ioctl(w->fd, call->req, &args), 0);
 	if (call->undo)
 		call->undo(w, &args);
-	/* A bind or a job has signalled it; it has to be empty again. */
+	/* A bind or a job signals it; it has to be empty again. */
+	if (call->good == good_vm_bind || call->good == good_unmap || call->good == good_submit)
+		igt_assert_eq(movgem_syncobj_result(w->fd, w->empty), 0);
 	syncobj_destroy(w->fd, w->empty);
 	w->empty = syncobj_create(w->fd, 0);
 }

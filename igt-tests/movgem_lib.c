@@ -23,18 +23,21 @@
 
 /* ---- devices ---- */
 
-static int open_nodes(const char *pattern, int first)
+static int open_nodes(const char *driver, bool render)
 {
 	char path[64], name[32];
 	int i, fd;
 
-	for (i = first; i < first + 64; i++) {
-		snprintf(path, sizeof(path), pattern, i);
+	for (i = 0; i < 64; i++) {
+		if (render)
+			snprintf(path, sizeof(path), "/dev/dri/renderD%d", 128 + i);
+		else
+			snprintf(path, sizeof(path), "/dev/dri/card%d", i);
 		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
 		if (!__get_drm_device_name(fd, name, sizeof(name)) &&
-		    !strcmp(name, "movgem"))
+		    !strcmp(name, driver))
 			return fd;
 		close(fd);
 	}
@@ -43,7 +46,7 @@ static int open_nodes(const char *pattern, int first)
 
 int movgem_open(void)
 {
-	int fd = open_nodes("/dev/dri/card%d", 0);
+	int fd = open_nodes("movgem", false);
 
 	igt_require_f(fd >= 0, "no card node of the movgem driver\n");
 	return fd;
@@ -51,10 +54,15 @@ int movgem_open(void)
 
 int movgem_open_render(void)
 {
-	int fd = open_nodes("/dev/dri/renderD%d", 128);
+	int fd = open_nodes("movgem", true);
 
 	igt_require_f(fd >= 0, "no render node of the movgem driver\n");
 	return fd;
+}
+
+int movgem_open_other(const char *driver)
+{
+	return open_nodes(driver, false);
 }
 
 int movgem_reopen(int fd)

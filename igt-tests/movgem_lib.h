@@ -22,6 +22,8 @@
 
 int movgem_open(void);
 int movgem_open_render(void);
+/* The card node of another driver, or -1. */
+int movgem_open_other(const char *driver);
 /* Another file of the same device. */
 int movgem_reopen(int fd);
 void movgem_close(int fd);
