@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The main job's guest program: shared declarations. See workload.c for what
+ * it does as a whole.
+ *
+ * Copyright (C) 2026 movgem maintainers
+ */
+#ifndef _MOVGEM_DEMO_H_
+#define _MOVGEM_DEMO_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define DEMO_PAGE_SIZE		4096UL
+#define DEMO_BUF_SIZE		65536UL
+#define DEMO_BUF_PAGES		(DEMO_BUF_SIZE / DEMO_PAGE_SIZE)
+#define DEMO_HUGE_SIZE		(2UL << 20)
+
+/* Of so many consecutive buffers one stays. */
+#define DEMO_GROUP		4
+
+/**
+ * struct demo_buf - one buffer
+ * @slot: where it is mapped: @slot * DEMO_BUF_SIZE into the window
+ * @handle: GEM handle; zero for anonymous memory
+ */
+struct demo_buf {
+	uint32_t slot;
+	uint32_t handle;
+};
+
+/**
+ * struct demo_store - a kind of buffer
+ * @name: for messages
+ * @open: find the device
+ * @create: make one buffer with all of its pages, where that takes a mapping:
+ *	at @addr; returns 0 or a negative errno
+ * @map: map a buffer that stays at @addr; NULL: @create has done that
+ * @destroy: unmap it and give its memory back
+ * @frames: report the page frame of every page of every buffer; NULL: they are
+ *	the unevictable pages of shmem
+ * @moved: the kernel's count of moved pages; NULL: there is none, take the
+ *	frames that buffers left
+ * @moved_source: where @moved comes from
+ */
+struct demo_store {
+	const char *name;
+	void (*open)(void);
+	int (*create)(struct demo_buf *buf, void *addr);
+	void (*map)(struct demo_buf *buf, void *addr);
+	void (*destroy)(struct demo_buf *buf, void *addr);
+	void (*frames)(void (*report)(uint64_t pfn));
+	uint64_t (*moved)(void);
+	const char *moved_source;
+};
+
+/**
+ * struct demo_state - everything that the parts share
+ * @store: the kind of buffer
+ * @bufs: the buffers that stay, @count of them
+ * @count: how many
+ * @slots: how many buffers there were before
+ * @window: start of the address range that they are mapped in
+ * @seed: everything that is random comes from it
+ * @counters: per page, how often the CPU wrote to it
+ * @tags: per page, what its body must hold (content.c)
+ */
+struct demo_state {
+	const struct demo_store *store;
+	struct demo_buf *bufs;
+	size_t count;
+	size_t slots;
+	uint8_t *window;
+	uint64_t seed;
+	uint64_t *counters;
+	uint64_t *tags;
+};
+
+extern struct demo_state demo;
+
+/* workload.c: helpers */
+void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+double now(void);
+uint64_t next_random(uint64_t *state);
+uint64_t read_number(const char *path);
+uint64_t read_field(const char *path, const char *name);
+int write_text(const char *path, const char *text);
+
+static inline uint8_t *buf_addr(const struct demo_buf *buf)
+{
+	return demo.window + buf->slot * DEMO_BUF_SIZE;
+}
+
+/* Page number @page of all the buffers that stay. */
+static inline uint8_t *page_addr(size_t page)
+{
+	return buf_addr(&demo.bufs[page / DEMO_BUF_PAGES]) +
+	       page % DEMO_BUF_PAGES * DEMO_PAGE_SIZE;
+}
+
+static inline size_t page_count(void)
+{
+	return demo.count * DEMO_BUF_PAGES;
+}
+
+/* stores.c */
+extern const struct demo_store store_movgem;
+extern const struct demo_store store_vgem;
+extern const struct demo_store store_anonymous;
+int movgem_fd(void);
+uint32_t movgem_vm(void);
+uint64_t movgem_stat(const char *name);
+char *movgem_debugfs(const char *name);
+
+/*
+ * content.c: a page is a head of DEMO_HEAD_SIZE bytes, which the CPU writes
+ * (a counter, then a fixed pattern), and a body, which the GPU copies and fills.
+ */
+#define DEMO_HEAD_SIZE		64UL
+#define DEMO_BODY_SIZE		(DEMO_PAGE_SIZE - DEMO_HEAD_SIZE)
+/* A tag with this bit: the body was filled with the low 32 bits. */
+#define DEMO_TAG_FILL		(1ULL << 63)
+
+void content_fill(void);
+void content_start_writers(unsigned int threads);
+uint64_t content_writes(void);
+void content_stop_writers(void);
+uint64_t content_check(void);
+
+/* gpu.c */
+void gpu_start(void);
+uint64_t gpu_completed(void);
+void gpu_stop(void);
+
+/* memmap.c */
+
+/**
+ * struct demo_block - a memory block of the kernel (memory hotplug)
+ * @id: its number N in /sys/devices/system/memory/memoryN
+ * @movable: it lies in ZONE_MOVABLE
+ * @buffer_pages: pages of buffers in it when the map was last made
+ * @buffer_pages_before: and in the map before that
+ * @tried: trigger_offline() asked for it
+ * @offlined: and got it
+ * @seconds: how long that took
+ * @error: errno otherwise
+ */
+struct demo_block {
+	unsigned int id;
+	bool movable;
+	size_t buffer_pages;
+	size_t buffer_pages_before;
+	bool tried;
+	bool offlined;
+	double seconds;
+	int error;
+};
+
+extern struct demo_block *blocks;
+extern size_t block_count;
+
+/**
+ * struct memmap_summary - what a map shows
+ * @buffer_pages: pages of buffers
+ * @movable_pages: those of them in ZONE_MOVABLE
+ * @left_frames: frames that held a page of a buffer in the map before this one
+ *	and do not any more
+ * @huge: 2 MiB blocks that are one huge page of hugetlbfs
+ * @free_huge: 2 MiB blocks that are free
+ */
+struct memmap_summary {
+	size_t buffer_pages;
+	size_t movable_pages;
+	size_t left_frames;
+	size_t huge;
+	size_t free_huge;
+};
+
+void memmap_init(void);
+void memmap_dump(const char *path, struct memmap_summary *sum);
+
+/* trigger.c */
+
+/**
+ * struct trigger_result - what the kernel could give
+ * @seconds: how long it took
+ * @huge_pages: 2 MiB pages
+ * @rounds: how often it was asked for them
+ * @tried: memory blocks that were asked for
+ * @offlined: memory blocks that went offline
+ */
+struct trigger_result {
+	double seconds;
+	uint64_t huge_pages;
+	unsigned int rounds;
+	unsigned int tried;
+	unsigned int offlined;
+};
+
+void trigger_prepare(void);
+void trigger_huge_pages(struct trigger_result *res);
+void trigger_release(void);
+void trigger_offline(struct trigger_result *res, unsigned int limit);
+
+#endif

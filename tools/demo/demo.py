@@ -1,0 +1,323 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The main job: boots a fresh guest for each figure, runs the workload in it,
+and makes the table, demo.json and the memory maps of what came back.
+
+Run as tools/demo/run, which enters the Debian 13 root first.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUFFER = 65536
+PAGE = 4096
+
+# Targets of the whole project.
+HUGE_SHARE = 0.95
+LAYOUT = (0.20, 0.40)
+# Of the pages of buffers; else "nothing lost" would say little.
+MOVED_SHARE = 0.25
+
+ROWS = {
+    "movable_ops": ("movgem", "movgem, page_store=movable_ops"),
+    "pinned": ("movgem", "movgem, page_store=pinned"),
+    "vgem": ("vgem", "vgem (drm_gem_shmem_helper)"),
+    "anonymous": ("anonymous", "anonymous memory"),
+}
+TRIGGERS = ("huge", "offline")
+
+started = time.monotonic()
+
+
+def say(text):
+    print(f"demo: [{time.monotonic() - started:4.0f}s] {text}", flush=True)
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        prog="tools/demo/run",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Fill a guest's memory with 64 KiB GPU buffers, free three of every four, and "
+                    "ask the\nkernel for all the 2 MiB pages it can make, and for its movable "
+                    "memory blocks to go\noffline, while CPU threads and GPU jobs write to the "
+                    "buffers. Every figure has a guest\nof its own.",
+        epilog="Results in out/demo/: table.txt, demo.json, memory-map.png, memory-map-offline.png, "
+               "and per\nrow and trigger a directory with the guest's result, output, maps and "
+               "kernel log.\n\nexit status: 0: all targets are met; 1: one is missed; "
+               "2: a guest failed")
+    add = parser.add_argument
+    add("--quick", action="store_true",
+        help="short form for `make check`: movable_ops and anonymous, smaller guests")
+    add("--rows", metavar="ROW,...", help=f"of {', '.join(ROWS)}; default: all of them")
+    add("--mem", type=int, metavar="MIB",
+        help="memory of the guests in MiB (default 2048; quick: 1024); to take memory blocks "
+             "offline, half of it is a DIMM")
+    add("--smp", type=int, default=2, metavar="N", help="processors (default 2)")
+    add("--seed", type=int, default=1, metavar="N",
+        help="which buffers stay and what they hold (default 1)")
+    add("--fill", type=int, metavar="PERCENT",
+        help="of memory that buffers fill at first (default 85; quick: 82, for the kernel's own "
+             "share is larger in a small guest)")
+    add("--rest", type=int, metavar="SECONDS",
+        help="how long to measure before the trigger (default 5; quick: 2)")
+    add("--limit", type=int, default=10, metavar="SECONDS",
+        help="how long to try one memory block (default 10)")
+    add("--out", metavar="DIR", help="where the results go (default out/demo; quick: "
+        "out/demo-quick)")
+    add("--module", metavar="FILE", help="use this movgem.ko; nothing is built then")
+    add("--replot", action="store_true",
+        help="boot nothing: table and pictures once more from the results in DIR")
+    args = parser.parse_args()
+
+    names = args.rows.split(",") if args.rows else list(ROWS)
+    if args.quick and not args.rows:
+        names = ["movable_ops", "anonymous"]
+    for name in names:
+        if name not in ROWS:
+            parser.error(f"no such row: {name}")
+    args.rows = names
+    args.out = os.path.abspath(args.out or os.path.join(
+        TREE, "out", "demo-quick" if args.quick else "demo"))
+    args.mem = args.mem or (1024 if args.quick else 2048)
+    if args.mem % 256 or args.mem < 768:
+        parser.error("--mem must be a multiple of 256 and at least 768")
+    args.fill = args.fill or (82 if args.quick else 85)
+    if args.rest is None:
+        args.rest = 2 if args.quick else 5
+    return args
+
+
+def vm_command(args, row, trigger, out):
+    """The one command that measures one figure."""
+    kind = ROWS[row][0]
+    command = [os.path.join(TREE, "tools/vm"), "run", "--smp", str(args.smp), "--share", out,
+               "--log", os.path.join(out, "kernel.log"), "--timeout", "1800"]
+    if trigger == "huge":
+        command += ["--mem", f"{args.mem}M"]
+    else:
+        command += ["--mem", f"{args.mem // 2}M", "--dimm", f"{args.mem // 2}M"]
+    if kind == "movgem":
+        command += ["--param", f"page_store={row}"]
+        if args.module:
+            command += ["--module", args.module]
+    else:
+        command += ["--no-module"]
+    workload = (f"/movgem/demo/workload --buffers {kind} --trigger {trigger} --out /share "
+                f"--seed {args.seed} --fill {args.fill} --rest {args.rest} --limit {args.limit}")
+    if kind == "vgem":
+        workload = "modprobe vgem && " + workload
+    # Not by exec: what a guest says of itself belongs to the result.
+    return command + ["--", "uname -r >/share/kernel; " + workload]
+
+
+def measure(args, row, trigger):
+    out = os.path.join(args.out, row, trigger)
+    shutil.rmtree(out, ignore_errors=True)
+    os.makedirs(out)
+    command = vm_command(args, row, trigger, out)
+    say(f"{row}, {trigger}: {shlex.join(os.path.relpath(c, TREE) if c.startswith(TREE) else c for c in command)}")
+    begin = time.monotonic()
+    with open(os.path.join(out, "output.txt"), "w", encoding="utf-8") as log, \
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             text=True, errors="replace") as guest:
+        for line in guest.stdout:
+            log.write(line)
+            print(f"  {row}, {trigger}: {line}", end="", flush=True)
+    if guest.returncode:
+        say(f"FAILED: {row}, {trigger}: the guest's command ended with status {guest.returncode}; "
+            f"see {os.path.relpath(out, TREE)}/output.txt and kernel.log")
+        sys.exit(2)
+    with open(os.path.join(out, "command"), "w", encoding="utf-8") as file:
+        file.write(shlex.join(command) + "\n")
+    with open(os.path.join(out, "wall"), "w", encoding="utf-8") as file:
+        file.write(f"{time.monotonic() - begin:.1f}\n")
+
+
+def read_text(*path):
+    with open(os.path.join(*path), encoding="utf-8") as file:
+        return file.read().strip()
+
+
+def load(args, row):
+    """One object of demo.json."""
+    parts = {}
+    for trigger in TRIGGERS:
+        out = os.path.join(args.out, row, trigger)
+        part = json.loads(read_text(out, "result.json"))
+        part["command"] = read_text(out, "command")
+        part["wall_seconds"] = float(read_text(out, "wall"))
+        part["kernel"] = read_text(out, "kernel")
+        parts[trigger] = part
+    huge, offline = parts["huge"], parts["offline"]
+
+    def rate(phase):
+        jobs = [part[phase]["gpu_jobs"] for part in parts.values()]
+        if None in jobs:
+            return None
+        return round(sum(jobs) / sum(part[phase]["seconds"] for part in parts.values()), 1)
+
+    tried = [block for block in offline["blocks"] if block["tried"]]
+    return {
+        "row": row,
+        "buffers": ROWS[row][1],
+        "huge_pages": huge["huge_pages"],
+        "blocks_tried": offline["blocks_tried"],
+        "blocks_offlined": offline["blocks_offlined"],
+        "blocks_with_buffers": sum(1 for block in tried if block["buffer_pages_before"]),
+        "pages_moved": sum(part["pages_moved"] for part in parts.values()),
+        "bytes_lost": sum(part["bytes_lost"] for part in parts.values()),
+        "bytes_checked": sum(part["bytes_checked"] for part in parts.values()),
+        "gpu_jobs_per_s_rest": rate("rest"),
+        "gpu_jobs_per_s_during": rate("during"),
+        "kernel": huge["kernel"],
+        "huge": huge,
+        "offline": offline,
+    }
+
+
+def mib(pages):
+    return pages * PAGE >> 20
+
+
+def percent(part, whole):
+    return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+def text_table(header, lines):
+    rows = [header] + lines
+    widths = [max(len(str(row[i])) for row in rows) for i in range(len(header))]
+    out = []
+    for number, row in enumerate(rows):
+        out.append("  ".join(str(cell).ljust(width) if i == 0 else str(cell).rjust(width)
+                             for i, (cell, width) in enumerate(zip(row, widths))).rstrip())
+        if number == 0:
+            out.append("  ".join("-" * width for width in widths))
+    return out
+
+
+def rates(part):
+    def one(phase):
+        sample = part[phase]
+        if sample["gpu_jobs"] is None:
+            return "-"
+        return f"{sample['gpu_jobs'] / sample['seconds']:.0f}"
+    return one("rest"), one("during")
+
+
+def make_table(args, rows):
+    full = {row["row"]: row for row in rows}.get("anonymous")
+    lines = []
+    for row in rows:
+        part = row["huge"]
+        left = part["buffers_left"] * BUFFER
+        lines.append((row["row"], f"{left >> 20} MiB", percent(left, part["mem_total"]),
+                      row["huge_pages"],
+                      percent(row["huge_pages"], full["huge_pages"]) if full else "-",
+                      part["pages_moved"], part["bytes_lost"], *rates(part),
+                      f"{part['trigger_seconds']:.1f} s"))
+    text = [f"Linux {rows[0]['kernel']}, {args.smp} processors. 64 KiB buffers fill {args.fill} % of "
+            "memory, three of every four",
+            "are freed again; CPU threads and GPU jobs write to those that stay. A fresh boot for "
+            "each line.", "",
+            f"All the 2 MiB pages that the kernel can make, guest with {args.mem} MiB:", ""]
+    text += text_table(("buffers", "stay", "of memory", "2 MiB pages", "of anonymous",
+                        "pages moved", "bytes lost", "GPU jobs/s rest", "during", "took"), lines)
+    lines = []
+    for row in rows:
+        part = row["offline"]
+        before = part["map_before"]
+        lines.append((row["row"], f"{part['buffers_made'] * BUFFER >> 20} MiB",
+                      f"{mib(before['buffer_pages'])} MiB",
+                      f"{mib(before['buffer_pages_in_movable_zone'])} MiB",
+                      f"{row['blocks_offlined']} of {row['blocks_tried']}",
+                      row["blocks_with_buffers"],
+                      part["pages_moved"], part["bytes_lost"], *rates(part),
+                      f"{part['trigger_seconds']:.1f} s"))
+    text += ["", f"All of the 128 MiB memory blocks of ZONE_MOVABLE to go offline, guest with "
+             f"{args.mem // 2} MiB and a DIMM of {args.mem // 2} MiB,", f"{args.limit} s for each block:", ""]
+    text += text_table(("buffers", "made", "stay", "in DIMM", "offline", "held buffers",
+                        "pages moved", "bytes lost", "GPU jobs/s rest", "during", "took"), lines)
+    text += [""]
+    if any(row["row"] == "vgem" for row in rows):
+        text += ["vgem: shmem buffers are pinned, so the kernel keeps them out of ZONE_MOVABLE: the "
+                 "DIMM goes offline because", "it was of no use to them."]
+    text += ["pages moved: " + "; ".join(f"{row['row']}: {row['huge']['pages_moved_source']}"
+                                        for row in rows) + "."]
+    return "\n".join(text) + "\n"
+
+
+def missed_targets(rows):
+    by_name = {row["row"]: row for row in rows}
+    missed = []
+    if "movable_ops" in by_name and "anonymous" in by_name:
+        have = by_name["movable_ops"]["huge_pages"]
+        want = by_name["anonymous"]["huge_pages"]
+        if have < HUGE_SHARE * want:
+            missed.append(f"movable_ops got {have} huge pages, {percent(have, want)} of the {want} "
+                          f"of anonymous memory; the target is {HUGE_SHARE:.0%}")
+    for row in rows:
+        if row["bytes_lost"]:
+            missed.append(f"{row['row']} lost {row['bytes_lost']} bytes")
+        share = row["huge"]["buffers_left"] * BUFFER / row["huge"]["mem_total"]
+        if not LAYOUT[0] <= share <= LAYOUT[1]:
+            missed.append(f"{row['row']}: {share:.1%} of memory is in buffers; the layout wants "
+                          f"{LAYOUT[0]:.0%} to {LAYOUT[1]:.0%}")
+    if "movable_ops" in by_name:
+        for trigger in TRIGGERS:
+            part = by_name["movable_ops"][trigger]
+            pages = part["buffers_left"] * BUFFER // PAGE
+            if part["pages_moved"] < MOVED_SHARE * pages:
+                missed.append(f"movable_ops, {trigger}: only {part['pages_moved']} pages moved, of "
+                              f"{pages}")
+    return missed
+
+
+def main():
+    args = parse_args()
+    os.makedirs(args.out, exist_ok=True)
+    if not args.replot:
+        say("building the workload")
+        subprocess.run(["make", "-s", "-C", os.path.join(TREE, "tools/demo")], check=True)
+        for row in args.rows:
+            for trigger in TRIGGERS:
+                measure(args, row, trigger)
+    rows = [load(args, row) for row in args.rows]
+
+    report = {
+        "kernel": rows[0]["kernel"],
+        "guest": {"mem_mib": args.mem, "smp": args.smp,
+                  "offline": {"mem_mib": args.mem // 2, "dimm_mib": args.mem // 2}},
+        "parameters": {"fill_percent": args.fill, "seed": args.seed, "rest_seconds": args.rest,
+                       "block_limit_seconds": args.limit, "buffer_size": BUFFER,
+                       "quick": args.quick},
+        "rows": rows,
+    }
+    missed = report["missed_targets"] = missed_targets(rows)
+    with open(os.path.join(args.out, "demo.json"), "w", encoding="utf-8") as file:
+        json.dump(report, file, indent=1)
+        file.write("\n")
+    table = make_table(args, rows)
+    with open(os.path.join(args.out, "table.txt"), "w", encoding="utf-8") as file:
+        file.write(table)
+    say("drawing the memory maps")
+    subprocess.run([sys.executable, os.path.join(TREE, "tools/demo/plot.py"), args.out], check=True)
+
+    print("\n" + table)
+    say(f"results are in {os.path.relpath(args.out, TREE)}/: table.txt, demo.json, memory-map.png, "
+        "memory-map-offline.png")
+    for text in missed:
+        say(f"TARGET MISSED: {text}")
+    if not missed:
+        say("all targets are met")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
