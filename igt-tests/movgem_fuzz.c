@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -39,7 +40,7 @@
  * Description: Streams of random bytes.
  *
  * SUBTEST: parallel
- * Description: Random calls of several processes on one file.
+ * Description: Random calls of several threads on one file.
  */
 
 IGT_TEST_DESCRIPTION("Random calls and command streams for movgem.");
@@ -327,32 +328,57 @@ static void test_calls(int fd, uint64_t count, bool random)
 	free_canary(&canary);
 }
 
+struct thread {
+	pthread_t id;
+	struct scratch scratch;
+	uint64_t r;
+};
+
+/* No assertion in here: it would leave by another thread's door. */
+static void *run_thread(void *data)
+{
+	struct thread *t = data;
+	uint64_t i;
+
+	for (i = 0; i < rounds(3000); i++) {
+		unsigned int c = movgem_rand(&t->r) % ARRAY_SIZE(calls);
+		struct drm_gem_close gem = { .handle = 1 + movgem_rand(&t->r) % 8 };
+		union args a;
+
+		good_args(&t->scratch, calls[c].req, &a, &t->r);
+		if (movgem_rand(&t->r) & 1)
+			spoil(&a, calls[c].size, &t->r);
+		tame(calls[c].req, &a);
+		drmIoctl(t->scratch.fd, calls[c].req, &a);
+		if (i % 8 == 0)
+			drmIoctl(t->scratch.fd, DRM_IOCTL_GEM_CLOSE, &gem);
+	}
+	return NULL;
+}
+
 static void test_parallel(int fd)
 {
+	struct thread *threads = calloc(3, sizeof(*threads));
 	struct canary canary;
 	struct scratch s;
+	int i;
 
+	/*
+	 * The same file, so that ids and handles are torn from each other.
+	 * Threads, because a file that changes hands between processes costs a
+	 * grace period each time.
+	 */
+	igt_assert(threads);
 	make_canary(&canary, fd);
 	make_scratch(&s, fd);
-	igt_fork(child, 3) {
-		uint64_t r = seed + child + 1, i;
-
-		/* The same file, so that ids and handles are torn from each other. */
-		for (i = 0; i < rounds(600); i++) {
-			unsigned int c = movgem_rand(&r) % ARRAY_SIZE(calls);
-			struct drm_gem_close gem = { .handle = 1 + movgem_rand(&r) % 8 };
-			union args a;
-
-			good_args(&s, calls[c].req, &a, &r);
-			if (movgem_rand(&r) & 1)
-				spoil(&a, calls[c].size, &r);
-			tame(calls[c].req, &a);
-			movgem_ioctl(s.fd, calls[c].req, &a);
-			if (i % 8 == 0)
-				movgem_ioctl(s.fd, DRM_IOCTL_GEM_CLOSE, &gem);
-		}
+	for (i = 0; i < 3; i++) {
+		threads[i].scratch = s;
+		threads[i].r = seed + i + 1;
+		igt_assert_eq(pthread_create(&threads[i].id, NULL, run_thread, &threads[i]), 0);
 	}
-	igt_waitchildren();
+	for (i = 0; i < 3; i++)
+		igt_assert_eq(pthread_join(threads[i].id, NULL), 0);
+	free(threads);
 	free_scratch(&s);
 	free_canary(&canary);
 }
@@ -553,7 +579,7 @@ int igt_main()
 	igt_subtest("random-streams")
 		test_streams(fd, rounds(500), true);
 
-	igt_describe("Random calls of several processes on one file.");
+	igt_describe("Random calls of several threads on one file.");
 	igt_subtest("parallel")
 		test_parallel(fd);
 
