@@ -434,21 +434,6 @@ static void make_world(struct world *w, int fd)
 	w->timeline = syncobj_create(fd, 0);
 }
 
-/* VMs and what is bound in them may go a little later: not under a snapshot. */
-static void wait_for_bos(int fd, uint64_t want)
-{
-	struct drm_movgem_mem_info mem;
-	int i;
-
-	for (i = 0; i < 3000; i++) {
-		movgem_mem_info(fd, &mem);
-		if (mem.bos == want)
-			return;
-		usleep(10000);
-	}
-	igt_assert_eq_u64(mem.bos, want);
-}
-
 static void free_world(struct world *w)
 {
 	movgem_queue_destroy(w->fd, w->queue);
@@ -458,7 +443,7 @@ static void free_world(struct world *w)
 	syncobj_destroy(w->fd, w->signalled);
 	syncobj_destroy(w->fd, w->empty);
 	syncobj_destroy(w->fd, w->timeline);
-	wait_for_bos(w->fd, w->bos);
+	movgem_wait_for_bos(w->fd, w->bos);
 }
 
 static void take_snapshot(struct world *w, struct snapshot *s)

@@ -79,20 +79,6 @@ IGT_TEST_DESCRIPTION("Jobs of movgem that go wrong.");
 #define PAGES	8
 #define SIZE	(PAGES * MOVGEM_PAGE)
 
-static void wait_for_bos(int fd, uint64_t want)
-{
-	struct drm_movgem_mem_info now;
-	int i;
-
-	for (i = 0; i < 6000; i++) {
-		movgem_mem_info(fd, &now);
-		if (now.bos == want)
-			return;
-		usleep(10000);
-	}
-	igt_assert_eq_u64(now.bos, want);
-}
-
 static void expect_record(struct movgem_rig *rig, uint32_t type, uint32_t access,
 			  uint64_t address, uint64_t stream_offset)
 {
@@ -741,7 +727,7 @@ static void test_close_file(int fd)
 		movgem_rig_expect(&rig, rig.va + 32, i);
 		movgem_rig_fini(&rig);
 	}
-	wait_for_bos(fd, before.bos);
+	movgem_wait_for_bos(fd, before.bos);
 }
 
 static void test_killed(int fd)
@@ -772,7 +758,7 @@ static void test_killed(int fd)
 		movgem_rig_expect(&rig, rig.va + 32, i);
 		movgem_rig_fini(&rig);
 	}
-	wait_for_bos(fd, before.bos);
+	movgem_wait_for_bos(fd, before.bos);
 }
 
 static void test_killed_in_use(int fd)
@@ -813,7 +799,7 @@ static void test_killed_in_use(int fd)
 		/* The freed pages are likely to come back here. */
 		for (i = 0; i < count; i++)
 			handles[i] = movgem_bo_create(fd, SZ_64K, 0);
-		wait_for_bos(fd, before.bos + count);
+		movgem_wait_for_bos(fd, before.bos + count);
 		for (i = 0; i < count; i++) {
 			void *map = movgem_bo_mmap(fd, handles[i], SZ_64K);
 
@@ -822,7 +808,7 @@ static void test_killed_in_use(int fd)
 			gem_close(fd, handles[i]);
 		}
 	}
-	wait_for_bos(fd, before.bos);
+	movgem_wait_for_bos(fd, before.bos);
 }
 
 int igt_main()

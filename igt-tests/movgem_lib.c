@@ -255,6 +255,23 @@ int __movgem_gem_close(int fd, uint32_t handle)
 	return movgem_ioctl(fd, DRM_IOCTL_GEM_CLOSE, &args);
 }
 
+uint64_t movgem_bo_count(int fd)
+{
+	struct drm_movgem_mem_info info;
+
+	movgem_mem_info(fd, &info);
+	return info.bos;
+}
+
+void movgem_wait_for_bos(int fd, uint64_t want)
+{
+	int i;
+
+	for (i = 0; i < 6000 && movgem_bo_count(fd) > want; i++)
+		usleep(10000);
+	igt_assert_lte_u64(movgem_bo_count(fd), want);
+}
+
 /* ---- VMs ---- */
 
 int __movgem_vm_create(int fd, uint32_t flags, uint32_t *vm)

@@ -56,6 +56,13 @@ int __movgem_bo_madvise(int fd, uint32_t handle, uint32_t madv, uint32_t *retain
 /* Returns whether the pages are still there. */
 bool movgem_bo_madvise(int fd, uint32_t handle, uint32_t madv);
 int __movgem_gem_close(int fd, uint32_t handle);
+/* BOs alive on the device. */
+uint64_t movgem_bo_count(int fd);
+/*
+ * Waits until there are no more BOs than that: a VM that is destroyed lets go
+ * of its BOs a little later than the call, but it may not keep them.
+ */
+void movgem_wait_for_bos(int fd, uint64_t want);
 
 /* ---- VMs ---- */
 

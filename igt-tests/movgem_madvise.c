@@ -451,13 +451,8 @@ static void test_close_purged(int fd)
 		igt_assert_eq(movgem_touch(maps[i], true), SIGBUS);
 		munmap(maps[i], SIZE);
 	}
-	for (i = 0; i < 3000; i++) {
-		movgem_mem_info(fd, &after);
-		if (after.bos == before.bos)
-			break;
-		usleep(10000);
-	}
-	igt_assert_eq_u64(after.bos, before.bos);
+	movgem_wait_for_bos(fd, before.bos);
+	movgem_mem_info(fd, &after);
 	igt_assert_eq_u64(after.pages, before.pages);
 }
 
@@ -570,13 +565,8 @@ static void test_moved(int fd)
 			gem_close(fd, handles[i]);
 		}
 	}
-	for (i = 0; i < 3000; i++) {
-		movgem_mem_info(fd, &after);
-		if (after.bos == before.bos)
-			break;
-		usleep(10000);
-	}
-	igt_assert_eq_u64(after.bos, before.bos);
+	movgem_wait_for_bos(fd, before.bos);
+	movgem_mem_info(fd, &after);
 	igt_assert_eq_u64(after.pages, before.pages);
 	igt_assert_eq_u64(after.pages_purged, before.pages_purged + 3 * count / 2 * PAGES);
 }

@@ -611,10 +611,10 @@ static void test_zeroed_reuse(int fd)
 static void test_outlives_handle(int fd)
 {
 	struct drm_movgem_mem_info before, now;
-	int fd2, i;
 	uint32_t handle;
 	uint64_t id;
 	void *map;
+	int fd2;
 
 	movgem_mem_info(fd, &before);
 	fd2 = movgem_reopen(fd);
@@ -635,13 +635,8 @@ static void test_outlives_handle(int fd)
 	gem_close(fd, handle);
 	munmap(map, SIZE);
 
-	for (i = 0; i < 3000; i++) {
-		movgem_mem_info(fd, &now);
-		if (now.bos == before.bos)
-			break;
-		usleep(10000);
-	}
-	igt_assert_eq_u64(now.bos, before.bos);
+	movgem_wait_for_bos(fd, before.bos);
+	movgem_mem_info(fd, &now);
 	igt_assert_eq_u64(now.pages, before.pages);
 }
 

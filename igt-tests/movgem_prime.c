@@ -88,23 +88,6 @@ static void shake(int fd, uint64_t id)
 		movgem_migrate_bo(fd, id);
 }
 
-static uint64_t bo_count(int fd)
-{
-	struct drm_movgem_mem_info info;
-
-	movgem_mem_info(fd, &info);
-	return info.bos;
-}
-
-static void wait_for_bos(int fd, uint64_t want)
-{
-	int i;
-
-	for (i = 0; i < 3000 && bo_count(fd) != want; i++)
-		usleep(10000);
-	igt_assert_eq_u64(bo_count(fd), want);
-}
-
 static uint32_t bo_pins(int fd, uint32_t handle)
 {
 	struct drm_movgem_bo_info info;
@@ -145,12 +128,12 @@ static void test_other_file(int fd)
 	uint32_t handle = movgem_bo_create(fd, SIZE, 0), handle2;
 	struct drm_movgem_bo_info info;
 	int fd2 = movgem_reopen(fd), dmabuf = prime_handle_to_fd(fd, handle);
-	uint64_t before = bo_count(fd), va = movgem_va_alloc(fd, SIZE);
+	uint64_t before = movgem_bo_count(fd), va = movgem_va_alloc(fd, SIZE);
 	uint32_t *map = movgem_bo_mmap(fd, handle, SIZE), *map2;
 	struct movgem_rig rig;
 
 	handle2 = prime_fd_to_handle(fd2, dmabuf);
-	igt_assert_eq_u64(bo_count(fd), before);
+	igt_assert_eq_u64(movgem_bo_count(fd), before);
 	movgem_bo_info(fd2, handle2, &info);
 	igt_assert_eq_u64(info.size, SIZE);
 	igt_assert_eq_u32(info.imported, 0);
@@ -299,7 +282,7 @@ static void test_sync_files(int fd)
 
 static void test_lifetime(int fd)
 {
-	uint64_t before = bo_count(fd);
+	uint64_t before = movgem_bo_count(fd);
 	int fd2 = movgem_reopen(fd), dmabuf;
 	uint32_t handle = movgem_bo_create(fd, SIZE, 0), handle2;
 	void *map = movgem_bo_mmap(fd, handle, SIZE);
@@ -309,15 +292,15 @@ static void test_lifetime(int fd)
 	gem_close(fd, handle);
 	munmap(map, SIZE);
 	/* The dma-buf alone. */
-	igt_assert_eq_u64(bo_count(fd), before + 1);
+	igt_assert_eq_u64(movgem_bo_count(fd), before + 1);
 	map = map_dma_buf(dmabuf, PROT_READ);
 	igt_assert(map != MAP_FAILED);
 	/* Its mapping alone. */
 	close(dmabuf);
-	igt_assert_eq_u64(bo_count(fd), before + 1);
+	igt_assert_eq_u64(movgem_bo_count(fd), before + 1);
 	movgem_check_pattern(map, SIZE, 1);
 	munmap(map, SIZE);
-	wait_for_bos(fd, before);
+	movgem_wait_for_bos(fd, before);
 
 	/* An import alone, whose file is another one. */
 	handle = movgem_bo_create(fd, SIZE, 0);
@@ -331,9 +314,9 @@ static void test_lifetime(int fd)
 	map = movgem_bo_mmap(fd2, handle2, SIZE);
 	movgem_check_pattern(map, SIZE, 2);
 	munmap(map, SIZE);
-	igt_assert_eq_u64(bo_count(fd), before + 1);
+	igt_assert_eq_u64(movgem_bo_count(fd), before + 1);
 	movgem_close(fd2);
-	wait_for_bos(fd, before);
+	movgem_wait_for_bos(fd, before);
 }
 
 static void test_other_process(int fd)
@@ -472,9 +455,9 @@ static void test_export_to_vgem(int fd)
 	gem_close(fd, handle);
 	movgem_check_pattern(map, SIZE, 6);
 	munmap(map, SIZE);
-	igt_assert_eq_u64(bo_count(fd), before.bos);
+	igt_assert_eq_u64(movgem_bo_count(fd), before.bos);
 	gem_close(vgem, theirs);
-	wait_for_bos(fd, before.bos - 1);
+	movgem_wait_for_bos(fd, before.bos - 1);
 	close(vgem);
 }
 
@@ -514,7 +497,7 @@ static void test_import_from_vgem(int fd)
 {
 	int vgem = open_vgem(), dmabuf, i;
 	uint32_t theirs = vgem_create(vgem), handle;
-	uint64_t va = movgem_va_alloc(fd, SIZE), before = bo_count(fd);
+	uint64_t va = movgem_va_alloc(fd, SIZE), before = movgem_bo_count(fd);
 	uint32_t *map = vgem_mmap(vgem, theirs);
 	struct drm_movgem_bo_info info;
 	struct movgem_rig rig;
@@ -547,7 +530,7 @@ static void test_import_from_vgem(int fd)
 	movgem_rig_expect(&rig, va + SIZE / 2, 0x76543210);
 	movgem_rig_fini(&rig);
 	close(vgem);
-	wait_for_bos(fd, before);
+	movgem_wait_for_bos(fd, before);
 }
 
 static void test_import_limits(int fd)

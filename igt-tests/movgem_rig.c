@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "igt.h"
 #include "igt_syncobj.h"
@@ -25,10 +26,21 @@ void movgem_rig_init(struct movgem_rig *rig, int fd)
 
 void movgem_rig_fini(struct movgem_rig *rig)
 {
+	struct drm_movgem_bo_info info;
+	int i;
+
 	movgem_queue_destroy(rig->fd, rig->queue);
 	movgem_stream_fini(&rig->s);
 	munmap(rig->map, MOVGEM_PAGE);
 	movgem_vm_destroy(rig->fd, rig->vm);
+	/* The VM goes with its last job. The tests count what is left then. */
+	for (i = 0; i < 6000; i++) {
+		movgem_bo_info(rig->fd, rig->handle, &info);
+		if (!info.gpu_maps)
+			break;
+		usleep(10000);
+	}
+	igt_assert_eq_u32(info.gpu_maps, 0);
 	gem_close(rig->fd, rig->handle);
 }
 

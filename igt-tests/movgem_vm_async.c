@@ -66,20 +66,6 @@ static uint32_t make_bo(int fd, uint32_t value)
 	return handle;
 }
 
-static void wait_for_bos(int fd, uint64_t want)
-{
-	struct drm_movgem_mem_info now;
-	int i;
-
-	for (i = 0; i < 3000; i++) {
-		movgem_mem_info(fd, &now);
-		if (now.bos == want)
-			return;
-		usleep(10000);
-	}
-	igt_assert_eq_u64(now.bos, want);
-}
-
 static void test_async_fences(int fd)
 {
 	uint32_t handle = make_bo(fd, 1), value;
@@ -315,7 +301,7 @@ static void test_close_while_bound(int fd)
 	movgem_vm_unmap(fd, rig.vm, va, SIZE / 2);
 	movgem_rig_expect(&rig, va + SIZE / 2, 8);
 	movgem_vm_unmap(fd, rig.vm, va + SIZE / 2, SIZE / 2);
-	wait_for_bos(fd, before.bos - 1);
+	movgem_wait_for_bos(fd, before.bos - 1);
 	movgem_rig_fini(&rig);
 }
 
@@ -368,13 +354,13 @@ static void test_destroy_vm(int fd)
 		if (!held)
 			continue;
 		/* With the last job the VM goes, and its mappings with it. */
-		wait_for_bos(fd, before.bos + 1);
+		movgem_wait_for_bos(fd, before.bos + 1);
 		movgem_bo_info(fd, handle, &info);
 		igt_assert_eq_u32(info.gpu_maps, 0);
 		break;
 	}
 	gem_close(fd, handle);
-	wait_for_bos(fd, before.bos);
+	movgem_wait_for_bos(fd, before.bos);
 }
 
 static void test_rebind_running(int fd)
