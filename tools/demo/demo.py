@@ -67,8 +67,8 @@ def parse_args():
              "share is larger in a small guest)")
     add("--rest", type=int, metavar="SECONDS",
         help="how long to measure before the trigger (default 5; quick: 2)")
-    add("--limit", type=int, default=10, metavar="SECONDS",
-        help="how long to try one memory block (default 10)")
+    add("--limit", type=int, default=5, metavar="SECONDS",
+        help="give up on a memory block when no page has moved for so long (default 5)")
     add("--out", metavar="DIR", help="where the results go (default out/demo; quick: "
         "out/demo-quick)")
     add("--module", metavar="FILE", help="use this movgem.ko; nothing is built then")
@@ -216,40 +216,44 @@ def make_table(args, rows):
     lines = []
     for row in rows:
         part = row["huge"]
-        left = part["buffers_left"] * BUFFER
-        lines.append((row["row"], f"{left >> 20} MiB", percent(left, part["mem_total"]),
+        lines.append((row["row"], f"{part['buffers_left'] * BUFFER >> 20} MiB",
                       row["huge_pages"],
                       percent(row["huge_pages"], full["huge_pages"]) if full else "-",
                       part["pages_moved"], part["bytes_lost"], *rates(part),
                       f"{part['trigger_seconds']:.1f} s"))
-    text = [f"Linux {rows[0]['kernel']}, {args.smp} processors. 64 KiB buffers fill {args.fill} % of "
-            "memory, three of every four",
-            "are freed again; CPU threads and GPU jobs write to those that stay. A fresh boot for "
-            "each line.", "",
-            f"All the 2 MiB pages that the kernel can make, guest with {args.mem} MiB:", ""]
-    text += text_table(("buffers", "stay", "of memory", "2 MiB pages", "of anonymous",
-                        "pages moved", "bytes lost", "GPU jobs/s rest", "during", "took"), lines)
+    shares = [row["huge"]["buffers_left"] * BUFFER / row["huge"]["mem_total"] for row in rows]
+    text = [f"Linux {rows[0]['kernel']}, {args.smp} processors. 64 KiB buffers fill memory, three of "
+            "every four are freed",
+            "again; CPU threads and GPU jobs write to those that stay, and every byte is checked in "
+            "the end.", "A fresh boot for each line.", "",
+            f"All the 2 MiB pages that the kernel can make. Guest with {args.mem} MiB; buffers are "
+            f"{min(shares):.1%} of it.", ""]
+    text += text_table(("buffers", "stay", "2 MiB pages", "of anonymous", "pages moved",
+                        "bytes lost", "GPU jobs/s", "during", "took"), lines)
     lines = []
     for row in rows:
         part = row["offline"]
         before = part["map_before"]
-        lines.append((row["row"], f"{part['buffers_made'] * BUFFER >> 20} MiB",
-                      f"{mib(before['buffer_pages'])} MiB",
+        lines.append((row["row"], f"{mib(before['buffer_pages'])} MiB",
                       f"{mib(before['buffer_pages_in_movable_zone'])} MiB",
                       f"{row['blocks_offlined']} of {row['blocks_tried']}",
-                      row["blocks_with_buffers"],
                       part["pages_moved"], part["bytes_lost"], *rates(part),
                       f"{part['trigger_seconds']:.1f} s"))
-    text += ["", f"All of the 128 MiB memory blocks of ZONE_MOVABLE to go offline, guest with "
-             f"{args.mem // 2} MiB and a DIMM of {args.mem // 2} MiB,", f"{args.limit} s for each block:", ""]
-    text += text_table(("buffers", "made", "stay", "in DIMM", "offline", "held buffers",
-                        "pages moved", "bytes lost", "GPU jobs/s rest", "during", "took"), lines)
+    text += ["", f"All the memory blocks of ZONE_MOVABLE to go offline. Guest with {args.mem // 2} MiB "
+             f"and a DIMM of {args.mem // 2} MiB, in blocks of",
+             f"128 MiB; a block is given up when nothing moves for {args.limit} s.", ""]
+    text += text_table(("buffers", "stay", "in the DIMM", "blocks offline", "pages moved",
+                        "bytes lost", "GPU jobs/s", "during", "took"), lines)
     text += [""]
-    if any(row["row"] == "vgem" for row in rows):
-        text += ["vgem: shmem buffers are pinned, so the kernel keeps them out of ZONE_MOVABLE: the "
-                 "DIMM goes offline because", "it was of no use to them."]
-    text += ["pages moved: " + "; ".join(f"{row['row']}: {row['huge']['pages_moved_source']}"
-                                        for row in rows) + "."]
+    for row in rows:
+        part = row["offline"]
+        if row["blocks_offlined"] and not row["blocks_with_buffers"]:
+            text += [f"{row['row']}: the kernel keeps these buffers, which cannot move, out of "
+                     "ZONE_MOVABLE. The DIMM could hold",
+                     f"none of them, and only {part['buffers_made'] * BUFFER >> 20} MiB of buffers "
+                     "could be made at first."]
+    text += ["pages moved is counted by:"]
+    text += [f"  {row['row']}: {row['huge']['pages_moved_source']}" for row in rows]
     return "\n".join(text) + "\n"
 
 
@@ -282,7 +286,13 @@ def missed_targets(rows):
 def main():
     args = parse_args()
     os.makedirs(args.out, exist_ok=True)
-    if not args.replot:
+    if args.replot:
+        old = json.loads(read_text(args.out, "demo.json"))
+        args.mem, args.smp = old["guest"]["mem_mib"], old["guest"]["smp"]
+        args.fill = old["parameters"]["fill_percent"]
+        args.limit = old["parameters"]["block_limit_seconds"]
+        args.rows = [row["row"] for row in old["rows"]]
+    else:
         say("building the workload")
         subprocess.run(["make", "-s", "-C", os.path.join(TREE, "tools/demo")], check=True)
         for row in args.rows:

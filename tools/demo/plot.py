@@ -111,30 +111,30 @@ def draw(path, columns, headings, note):
     """columns: (title, before, caption, after, caption), maps as arrays."""
     pictures = [(tiles(before), tiles(after)) for _, before, _, after, _ in columns]
     height, width = pictures[0][0].shape[:2]
-    margin, side, caption, row = 36, 70, 96, 44
+    margin, side, caption, row = 36, 76, 112, 50
     used = sorted({int(kind) for _, before, _, after, _ in columns
                    for kind in np.union1d(before, after)})
     inner = len(columns) * (width + margin) - margin
-    title = wrap(headings[0], 29, inner, 0.68)
-    subtitle = wrap(headings[1], 21, inner)
-    note = wrap(note, 16, inner)
-    across = max(1, inner // 420)
-    head = int(24 + height_of(title, 29) + 8 + height_of(subtitle, 21) + 70)
+    title = wrap(headings[0], 34, inner, 0.68)
+    subtitle = wrap(headings[1], 25, inner)
+    note = wrap(note, 20, inner)
+    across = max(1, inner // 500)
+    head = int(24 + height_of(title, 34) + 8 + height_of(subtitle, 25) + 80)
     legend = head + 2 * (height + caption) + 10
     note_at = legend + row * -(-len(used) // across) + 14
 
-    sheet = Sheet(side + inner + margin, int(note_at + height_of(note, 16) + 16))
-    sheet.text(side, 24, title, 29, weight="bold")
-    sheet.text(side, 32 + height_of(title, 29), subtitle, 21, color="#3d4f5c")
+    sheet = Sheet(side + inner + margin, int(note_at + height_of(note, 20) + 16))
+    sheet.text(side, 24, title, 34, weight="bold")
+    sheet.text(side, 32 + height_of(title, 34), subtitle, 25, color="#3d4f5c")
     for number, (column, pair) in enumerate(zip(columns, pictures)):
         left = side + number * (width + margin)
-        sheet.text(left, head - 52, column[0], 26, weight="bold")
+        sheet.text(left, head - 58, column[0], 30, weight="bold")
         for line, picture in enumerate(pair):
             top = head + line * (height + caption)
             sheet.picture(left, top, picture)
-            sheet.text(left, top + height + 10, column[2 + 2 * line], 20)
+            sheet.text(left, top + height + 10, column[2 + 2 * line], 24)
     for line, name in enumerate(("before", "after")):
-        sheet.text(30, head + line * (height + caption) + height / 2, name, 26, weight="bold",
+        sheet.text(30, head + line * (height + caption) + height / 2, name, 30, weight="bold",
                    rotation=90, ha="center", va="center", color="#3d4f5c")
     for number, kind in enumerate(used):
         x, y = side + number % across * (inner // across), legend + number // across * row
@@ -142,8 +142,8 @@ def draw(path, columns, headings, note):
         swatch[:] = COLOURS[kind] if kind else OFFLINE_FRAME
         swatch[2:-2, 2:-2] = COLOURS[kind]
         sheet.picture(x, y, swatch)
-        sheet.text(x + 52, y + 14, KINDS[kind][0], 19, va="center")
-    sheet.text(side, note_at, note, 16, color="#5b6c78")
+        sheet.text(x + 52, y + 14, KINDS[kind][0], 22, va="center")
+    sheet.text(side, note_at, note, 20, color="#5b6c78")
     sheet.save(path)
 
 

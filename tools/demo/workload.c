@@ -39,7 +39,7 @@ static struct {
 	.reserve = 64,
 	.writers = 2,
 	.rest = 5,
-	.limit = 10,
+	.limit = 5,
 };
 
 static const char usage[] =
@@ -53,7 +53,8 @@ static const char usage[] =
 "                   (default 64)\n"
 "  --writers N      CPU threads that write all the time (default 2)\n"
 "  --rest SECONDS   how long to measure before the trigger (default 5)\n"
-"  --limit SECONDS  give up on a memory block after that (default 10)\n"
+"  --limit SECONDS  give up on a memory block when no page has moved for so long\n"
+"                   (default 5)\n"
 "  --no-gpu         no GPU jobs\n"
 "  --seed N         which buffers stay, and what they hold (default 1)\n";
 
