@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,9 @@
  *
  * SUBTEST: pressure
  * Description: Buffers are purged when memory runs short.
+ *
+ * SUBTEST: race
+ * Description: What WILLNEED says to have kept while others scan is there, whole.
  *
  * SUBTEST: moved-then-purged
  * Description: Moving and purging the same buffers leaves the counts right.
@@ -522,6 +526,52 @@ static void test_pressure(int fd)
 	}
 }
 
+static void test_race(int fd)
+{
+	enum { rounds = 150 };
+	uint32_t *result = mmap(NULL, MOVGEM_PAGE, PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct drm_movgem_mem_info before, after;
+
+	igt_assert(result != MAP_FAILED);
+	movgem_mem_info(fd, &before);
+	igt_fork(child, 4) {
+		int fd2 = movgem_reopen(fd), i;
+
+		for (i = 0; i < rounds; i++) {
+			uint32_t handle, seed = child * rounds + i;
+
+			if (!child) {
+				drop_caches();
+				continue;
+			}
+			handle = make_bo(fd2, SIZE, seed);
+			movgem_bo_madvise(fd2, handle, DRM_MOVGEM_MADV_DONTNEED);
+			if (i & 1)
+				sched_yield();
+			/* Some are closed as they are, under the scan. */
+			if (i % 4) {
+				if (movgem_bo_madvise(fd2, handle, DRM_MOVGEM_MADV_WILLNEED)) {
+					check_bo(fd2, handle, SIZE, seed);
+					result[child * 2]++;
+				} else {
+					igt_assert_eq_u32(state_of(fd2, handle),
+							  DRM_MOVGEM_MADV_PURGED);
+					result[child * 2 + 1]++;
+				}
+			}
+			gem_close(fd2, handle);
+		}
+	}
+	igt_waitchildren();
+	igt_info("%u kept, %u purged\n", result[2] + result[4] + result[6],
+		 result[3] + result[5] + result[7]);
+	munmap(result, MOVGEM_PAGE);
+	movgem_wait_for_bos(fd, before.bos);
+	movgem_mem_info(fd, &after);
+	igt_assert_eq_u64(after.pages, before.pages);
+}
+
 static void test_moved(int fd)
 {
 	enum { count = 24 };
@@ -598,6 +648,8 @@ int igt_main()
 		{ "close-purged", test_close_purged,
 		  "Purged buffers are closed like others, with their mappings still there." },
 		{ "pressure", test_pressure, "Buffers are purged when memory runs short." },
+		{ "race", test_race,
+		  "What WILLNEED says to have kept while others scan is there, whole." },
 		{ "moved-then-purged", test_moved,
 		  "Moving and purging the same buffers leaves the counts right." },
 	};

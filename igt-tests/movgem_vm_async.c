@@ -44,6 +44,18 @@
  * SUBTEST: destroy-vm
  * Description: A destroyed VM frees what was bound in it, its jobs still run.
  *
+ * SUBTEST: destroy-vm-binds
+ * Description: Binds that wait in a destroyed VM are done when their time comes.
+ *
+ * SUBTEST: many-vms
+ * Description: VMs of a file come to an end with an error, and again when some are gone.
+ *
+ * SUBTEST: many-queues
+ * Description: So do queues.
+ *
+ * SUBTEST: many-maps
+ * Description: So do mappings of one buffer, which is purged in reasonable time all the same.
+ *
  * SUBTEST: rebind-running
  * Description: Rebinding under running jobs gives one buffer or the other.
  */
@@ -363,6 +375,165 @@ static void test_destroy_vm(int fd)
 	movgem_wait_for_bos(fd, before.bos);
 }
 
+static void test_destroy_vm_binds(int fd)
+{
+	uint64_t before = movgem_bo_count(fd);
+
+	movgem_gate_loop(try) {
+		uint64_t va = movgem_va_alloc(fd, SIZE);
+		uint32_t vm = movgem_vm_create(fd), queue = movgem_queue_create(fd, vm);
+		uint32_t handle = make_bo(fd, 11), bound = syncobj_create(fd, 0);
+		uint32_t done = syncobj_create(fd, 0), *map = movgem_bo_mmap(fd, handle, SIZE);
+		struct drm_movgem_bind_op op = movgem_op_map(handle, 0, va, SIZE, 0);
+		struct drm_movgem_sync syncs[2];
+		struct movgem_gate gate;
+		struct movgem_stream s;
+		int result, bind_result;
+		bool held;
+
+		movgem_stream_init(&s, fd, vm, MOVGEM_PAGE);
+		movgem_cmd_fill(&s, va + 40, 4, 0x600d);
+		movgem_gate_shut(&gate, fd);
+		syncs[0] = movgem_sync_wait(gate.syncobj, 0);
+		syncs[1] = movgem_sync_signal(bound, 0);
+		igt_assert_eq(__movgem_vm_bind(fd, vm, DRM_MOVGEM_VM_BIND_ASYNC, &op, 1,
+					       syncs, 2), 0);
+		/* A job that can only do its work where the bind was done. */
+		syncs[0] = movgem_sync_wait(bound, 0);
+		syncs[1] = movgem_sync_signal(done, 0);
+		movgem_stream_submit(&s, queue, syncs, 2);
+		movgem_vm_destroy(fd, vm);
+		held = movgem_gate_open(&gate);
+		result = movgem_syncobj_result(fd, done);
+		bind_result = movgem_syncobj_result(fd, bound);
+		movgem_queue_destroy(fd, queue);
+		munmap(s.map, s.size);
+		gem_close(fd, s.handle);
+		gem_close(fd, handle);
+		if (held) {
+			igt_assert_eq(bind_result, 0);
+			igt_assert_eq(result, 0);
+			igt_assert_eq_u32(map[10], 0x600d);
+		}
+		munmap(map, SIZE);
+		movgem_wait_for_bos(fd, before);
+		/* The fences outlive VM and queue: who looks at them asks for names. */
+		movgem_syncobj_result(fd, bound);
+		movgem_syncobj_result(fd, done);
+		syncobj_destroy(fd, bound);
+		syncobj_destroy(fd, done);
+		if (held)
+			break;
+	}
+}
+
+#define MANY	20000
+
+/* Creates until it is enough for the driver; how many that were. */
+static unsigned int create_all(int fd, uint32_t vm, uint32_t *ids)
+{
+	unsigned int n;
+	int ret = 0;
+
+	for (n = 0; n < MANY && !ret; n++) {
+		if (vm)
+			ret = __movgem_queue_create(fd, vm, 0, &ids[n]);
+		else
+			ret = __movgem_vm_create(fd, 0, &ids[n]);
+	}
+	if (!ret)
+		return n;
+	igt_assert_eq(ret, -ENOSPC);
+	return n - 1;
+}
+
+static void test_many(int fd, bool queues)
+{
+	int fd2 = movgem_reopen(fd);
+	uint32_t vm = queues ? movgem_vm_create(fd2) : 0;
+	uint32_t *ids = calloc(MANY, sizeof(*ids)), last;
+	unsigned int count, i;
+
+	igt_assert(ids);
+	count = create_all(fd2, vm, ids);
+	igt_info("%u of one file\n", count);
+	igt_assert_lte(16, count);
+	/* Others are not shut out by it. */
+	last = movgem_vm_create(fd);
+	movgem_queue_destroy(fd, movgem_queue_create(fd, last));
+	movgem_vm_destroy(fd, last);
+
+	for (i = 0; i < count; i += 2) {
+		if (queues)
+			movgem_queue_destroy(fd2, ids[i]);
+		else
+			movgem_vm_destroy(fd2, ids[i]);
+	}
+	igt_assert_eq(create_all(fd2, vm, ids), (count + 1) / 2);
+	free(ids);
+	movgem_close(fd2);
+}
+
+static void test_many_vms(int fd)
+{
+	test_many(fd, false);
+}
+
+static void test_many_queues(int fd)
+{
+	test_many(fd, true);
+}
+
+static void test_many_maps(int fd)
+{
+	enum { batch = DRM_MOVGEM_BIND_OPS_MAX, most = 64 };
+	struct drm_movgem_bind_op *ops = calloc(batch, sizeof(*ops));
+	uint64_t va = movgem_va_alloc(fd, most * batch * MOVGEM_PAGE * 2);
+	uint32_t handle = movgem_bo_create(fd, 64 * SZ_1M, 0);
+	struct drm_movgem_bo_info info;
+	struct movgem_rig rig;
+	int i, n, ret = 0, file;
+
+	igt_assert(ops);
+	movgem_rig_init(&rig, fd);
+	for (n = 0; n < most && !ret; n++) {
+		for (i = 0; i < batch; i++)
+			ops[i] = movgem_op_map(handle, 0, va + (n * batch + i) * 2 * MOVGEM_PAGE,
+					       MOVGEM_PAGE, 0);
+		ret = __movgem_vm_bind(fd, rig.vm, 0, ops, batch, NULL, 0);
+	}
+	movgem_bo_info(fd, handle, &info);
+	if (ret)
+		n--;
+	igt_info("%u mappings of one buffer\n", info.gpu_maps);
+	/* All of a call or nothing, also here. */
+	igt_assert_eq_u32(info.gpu_maps, n * batch);
+	if (ret)
+		igt_assert_eq(ret, -ENOSPC);
+	movgem_rig_expect(&rig, va, 0);
+	movgem_rig_expect(&rig, va + (n * batch - 1) * 2 * MOVGEM_PAGE, 0);
+
+	/* As many entries as that go in one purge; the machine has to bear it. */
+	igt_assert(movgem_bo_madvise(fd, handle, DRM_MOVGEM_MADV_DONTNEED));
+	file = open("/proc/sys/vm/drop_caches", O_WRONLY);
+	for (i = 0; i < 20 && file >= 0 && info.madvise != DRM_MOVGEM_MADV_PURGED; i++) {
+		igt_assert_eq(write(file, "2", 1), 1);
+		movgem_bo_info(fd, handle, &info);
+	}
+	if (file >= 0) {
+		close(file);
+		igt_assert_eq_u32(info.madvise, DRM_MOVGEM_MADV_PURGED);
+		movgem_rig_expect_fault(&rig, va, DRM_MOVGEM_FAULT_UNMAPPED,
+					DRM_MOVGEM_ACCESS_READ);
+	}
+	movgem_vm_unmap(fd, rig.vm, va, n * batch * 2 * MOVGEM_PAGE);
+	movgem_bo_info(fd, handle, &info);
+	igt_assert_eq_u32(info.gpu_maps, 0);
+	movgem_rig_fini(&rig);
+	gem_close(fd, handle);
+	free(ops);
+}
+
 static void test_rebind_running(int fd)
 {
 	uint64_t va = movgem_va_alloc(fd, SIZE), out = movgem_va_alloc(fd, SIZE);
@@ -437,6 +608,13 @@ int igt_main()
 		  "A mapping keeps its buffer after the handle is closed." },
 		{ "destroy-vm", test_destroy_vm,
 		  "A destroyed VM frees what was bound in it, its jobs still run." },
+		{ "destroy-vm-binds", test_destroy_vm_binds,
+		  "Binds that wait in a destroyed VM are done when their time comes." },
+		{ "many-vms", test_many_vms,
+		  "VMs of a file come to an end with an error, and again when some are gone." },
+		{ "many-queues", test_many_queues, "So do queues." },
+		{ "many-maps", test_many_maps,
+		  "So do mappings of one buffer, which is purged in reasonable time all the same." },
 		{ "rebind-running", test_rebind_running,
 		  "Rebinding under running jobs gives one buffer or the other." },
 	};
