@@ -8,11 +8,11 @@ JOBS  ?= $(shell nproc)
 KBUILD_VARS = $(foreach v,W C CF V KCFLAGS,$(if $($(v)),$(v)="$($(v))"))
 
 .DEFAULT_GOAL := help
-.PHONY: help root module igt-tests doc demo check clean distclean
+.PHONY: help root module igt-tests doc demo check check-breakages clean distclean
 
 help: ## this list
 	@echo 'make TARGET, as root on Debian 12 or 13:'
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 	@echo 'and: tools/vm run -- COMMAND  boots a guest with movgem and runs COMMAND in it'
 
 root: ## make the Debian 13 root with the whole tool chain (cached outside the tree)
@@ -35,6 +35,10 @@ demo: ## the main job: huge pages and memory blocks out of fragmented GPU memory
 
 check: ## run all tests and checks: out/check/junit.xml (CHECK_ARGS="--only PATTERN")
 	@tools/check $(CHECK_ARGS)
+
+check-breakages: ## see the tests fail on a driver that is broken on purpose (an hour): out/breakages
+	@command -v python3 >/dev/null || apt-get install -y -qq python3-minimal
+	@igt-tests/breakages/run $(BREAKAGES)
 
 clean: ## remove out/
 	rm -rf out
