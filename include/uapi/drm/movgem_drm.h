@@ -301,8 +301,9 @@ struct drm_movgem_bo_label {
  * struct drm_movgem_bo_wait - DRM_IOCTL_MOVGEM_BO_WAIT
  *
  * Waits until every job has ended that was submitted to a VM while the BO was
- * bound there, or a bind of it queued. Errors: -ENOENT for an unknown @handle, -ETIME when the time is over (with a time in the past: when
- * the BO is busy), -ERESTARTSYS.
+ * bound there, or a bind of it queued. Errors: -ENOENT for an unknown @handle,
+ * -ETIME when the time is over (with a time in the past: when the BO is busy),
+ * -ERESTARTSYS.
  */
 struct drm_movgem_bo_wait {
 	/** @handle: GEM handle. */
