@@ -36,7 +36,9 @@ static int open_nodes(const char *driver, bool render)
 		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
-		if (!__get_drm_device_name(fd, name, sizeof(name)) &&
+		/* IGT's own does not write the NUL. */
+		memset(name, 0, sizeof(name));
+		if (!__get_drm_device_name(fd, name, sizeof(name) - 1) &&
 		    !strcmp(name, driver))
 			return fd;
 		close(fd);
