@@ -4,15 +4,124 @@
  */
 
 /**
- * TEST: movgem_migrate
+ * TEST: movgem migrate
+ * Description: The kernel moves the pages of buffers that the CPU and the GPU
+ *              are writing to. Every writer counts its own writes; at the end
+ *              every counter, every pixel and every byte that nobody wrote must
+ *              be what they have to be, and enough pages must have moved for
+ *              that to mean something.
  * Category: Core
  * Mega feature: General Core features
+ * Sub-category: uapi
  * Functionality: page migration
- * Description:
- *   The kernel moves the pages of buffers that the CPU and the GPU are writing
- *   to. Every writer counts its own writes; at the end every counter, every
- *   pixel and every byte that nobody wrote must be what they have to be, and
- *   enough pages must have moved for that to mean something.
+ * Feature: movgem
+ * Test category: stress test
+ *
+ * SUBTEST: idle
+ * Description: A BO that nobody has mapped moves on the first try, every
+ *              page of it
+ *
+ * SUBTEST: cpu-mapped
+ * Description: A CPU mapping follows; what it wrote to is what a new mapping
+ *              shows, and nobody else's memory changes
+ *
+ * SUBTEST: gpu-mapped
+ * Description: A job that has the translations in its TLB waits while the
+ *              pages move and their old frames are used by others, then goes
+ *              on
+ *
+ * SUBTEST: several-vms
+ * Description: Bound at two addresses of one VM and in another VM: each sees
+ *              what the others write, before and after moves
+ *
+ * SUBTEST: queued
+ * Description: Jobs that are queued while the pages move, and start
+ *              afterwards
+ *
+ * SUBTEST: cpu-hammer
+ * Description: Four pages that two CPU writers write to without a break,
+ *              1600 moves: no write is lost
+ *
+ * SUBTEST: gpu-hammer
+ * Description: Four pages that three queues write to without a break, 1600
+ *              moves: no write is lost
+ *
+ * SUBTEST: writers-debugfs
+ * Description: Two writing threads, a writing child and jobs of three queues
+ *              in two VMs on 4 MiB, whose pages are moved by debugfs: at
+ *              least four moves for each page, nothing lost
+ *
+ * SUBTEST: writers-compact
+ * Description: The same on 16 MiB below memory with holes, moved by
+ *              compact_memory until that moves nothing more: 60 % or more,
+ *              nothing lost
+ *
+ * SUBTEST: writers-hugetlb
+ * Description: The same on 16 MiB that lie scattered over 96 MiB, moved by
+ *              allocating all the huge pages that can be had when memory is
+ *              short: 30 % or more, nothing lost
+ *
+ * SUBTEST: writers-offline
+ * Description: The same on 16 MiB in a hotplugged DIMM whose memory blocks
+ *              go offline: 90 % or more, nothing left in them, nothing lost
+ *
+ * SUBTEST: writers-soft-offline
+ * Description: The same on 32 pages whose frames are taken out of service
+ *              one by one: 60 % or more, nothing lost
+ *
+ * SUBTEST: batched-flush
+ * Description: Compaction takes at most one TLB invalidation for eight pages
+ *
+ * SUBTEST: putback
+ * Description: Pages that the kernel isolated and gave back keep their
+ *              content, and move another time
+ *
+ * SUBTEST: everything
+ * Description: debugfs, compaction, huge pages and soft offline at the same
+ *              time
+ *
+ * SUBTEST: dma-buf
+ * Description: A BO moves that is exported, and written to through a mapping
+ *              of the dma-buf
+ *
+ * SUBTEST: pinned
+ * Description: Pages that vgem has imported are refused as soon as the
+ *              kernel asks; the BO beside moves; after the import is closed,
+ *              all move
+ *
+ * SUBTEST: pinned-leaves-movable
+ * Description: Pages leave ZONE_MOVABLE before they are pinned
+ *
+ * SUBTEST: pin-race
+ * Description: Pins come and go while pages move: no page moves under a pin,
+ *              and nothing is lost
+ *
+ * SUBTEST: free-race
+ * Description: 400 BOs are made and freed while all pages move: new pages
+ *              are zero, contents stay, nothing leaks
+ *
+ * SUBTEST: sigkill
+ * Description: Processes with mappings and jobs are killed while their pages
+ *              move: nothing leaks
+ *
+ * SUBTEST: fork
+ * Description: Children that write are forked and end while the pages move
+ *
+ * SUBTEST: remap
+ * Description: mremap, munmap and mmap of the CPU mapping while the pages
+ *              move
+ *
+ * SUBTEST: bind-race
+ * Description: VM_BIND maps, splits, replaces and unmaps while the pages
+ *              move: the GPU sees the right page always
+ *
+ * SUBTEST: madvise-race
+ * Description: BOs are offered to the shrinker and taken back while they
+ *              move: whole, or gone
+ *
+ * SUBTEST: pinned-store
+ * Description: With page_store=pinned no page moves, and everything else
+ *              works the same
  */
 
 #include <errno.h>

@@ -880,7 +880,7 @@ void rig_init(struct rig *rig, const struct rig_config *cfg)
 		rig->readback_handle =
 			movgem_bo_create(rig->fd, rig_chunk(rig) * PAGE, 0);
 		rig->readback = movgem_bo_mmap(rig->fd, rig->readback_handle,
-					      rig_chunk(rig) * PAGE);
+					       rig_chunk(rig) * PAGE);
 		for (i = 0; i < rig->cfg.views; i++)
 			view_init(rig, i);
 	}
