@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+# Copyright (C) 2026 movgem maintainers
+"""The deliberate breakages: one small edit of the driver each.
+
+Each has a name, what is wrong with the driver then, the edits, the tests that
+are to notice, and what its guest needs. An edit is (file, text, replacement);
+the text must be in the file exactly once, so a breakage that does not fit the
+driver any more is an error and never a silent pass. A test is a program, or
+program@subtest,subtest.
+"""
+
+MIGRATE = "movgem_migrate.c"
+VMA = "movgem_vma.c"
+BLIT = "movgem_soft_blit.c"
+
+
+class Breakage:
+    def __init__(self, name, what, edits, tests, guest=()):
+        self.name = name
+        self.what = what
+        self.edits = edits
+        self.tests = tests
+        self.guest = list(guest)
+
+
+LIST = [
+    # ---- a page that moves ----
+    Breakage(
+        "no-tlb-invalidation", "the GPU's TLBs are never invalidated",
+        [(MIGRATE, "\tmdev->engine->flush(mdev);\n", "")],
+        ["movgem_migrate@gpu-mapped,several-vms,gpu-hammer"]),
+    Breakage(
+        "no-cpu-zap", "CPU page table entries are not zapped",
+        [(MIGRATE, "\tif (movgem_mmap_zap(bo, slot->index, 1))\n\t\ttrace_movgem_unmap(bo, slot);\n",
+          "")],
+        ["movgem_migrate@cpu-mapped,cpu-hammer,writers-debugfs"]),
+    Breakage(
+        "copy-before-zap", "the page is copied before CPU entries are zapped",
+        [(MIGRATE,
+          "\tret = unmap(bo, slot, mode);\n\tif (!ret)\n"
+          "\t\tret = copy(bo, slot, dst, refs);\n",
+          "\tret = copy(bo, slot, dst, refs);\n\tif (!ret)\n"
+          "\t\tret = unmap(bo, slot, mode);\n")],
+        ["movgem_migrate@cpu-hammer,writers-debugfs"]),
+    Breakage(
+        "copy-before-flush", "the page is copied before the GPU's TLBs are invalidated",
+        [(MIGRATE, "\tquiesce(movgem_bo_device(bo), slot);\n\n", ""),
+         (MIGRATE, "\t\tret = copy(bo, slot, dst, refs);\n\n",
+          "\t\tret = copy(bo, slot, dst, refs);\n"
+          "\tquiesce(movgem_bo_device(bo), slot);\n\n")],
+        ["movgem_migrate@gpu-hammer,writers-debugfs"]),
+    Breakage(
+        "gpu-not-blocked", "the GPU's entry stays valid while the page is copied",
+        [(MIGRATE, "\tmdev->engine->page_block(bo, slot->index);\n", "")],
+        ["movgem_migrate@gpu-hammer,writers-debugfs"]),
+    Breakage(
+        "fault-not-blocked", "a CPU fault maps a page that is being copied",
+        [("movgem_fault.c",
+          "\tif (slot->state == MOVGEM_PAGE_MOVING || slot->busy == U8_MAX) {",
+          "\tif (slot->busy == U8_MAX) {")],
+        ["movgem_migrate@cpu-hammer,writers-debugfs,fork"]),
+    Breakage(
+        "busy-ignored", "a page moves while a CPU fault is just mapping it",
+        [(MIGRATE, "\t\tif (!slot->busy)\n\t\t\tbreak;\n", "\t\tbreak;\n")],
+        ["movgem_migrate@cpu-hammer,writers-debugfs,fork,remap"]),
+    Breakage(
+        "retaken-not-blocked", "a page that a job took back is blocked before its state says so, which is without effect (a bug that movgem_migrate found)",
+        [(MIGRATE,
+          "\tset_state(bo, slot, MOVGEM_PAGE_MOVING);\n\tif (!blocked)\n\t\tblock(bo, slot);\n",
+          "\tif (!blocked)\n\t\tblock(bo, slot);\n\tset_state(bo, slot, MOVGEM_PAGE_MOVING);\n")],
+        ["movgem_migrate@writers-compact,putback,everything"]),
+    Breakage(
+        "lost-putback", "a page that the kernel gives up on stays isolated",
+        [(MIGRATE,
+          "\ttrace_movgem_putback(bo, slot);\n"
+          "\tfinish(bo, slot, NULL, MOVGEM_PAGE_RESIDENT);\n",
+          "\ttrace_movgem_putback(bo, slot);\n")],
+        ["movgem_migrate@putback,everything,writers-compact"]),
+    Breakage(
+        "first-vm-only", "only the first GPU mapping of a page is rewired",
+        [(VMA,
+          "\t\tmovgem_pt_set(&vma_vm(vma)->pt, va, vma_pte(vma, va));\n\t}\n",
+          "\t\tmovgem_pt_set(&vma_vm(vma)->pt, va, vma_pte(vma, va));\n\t\tbreak;\n\t}\n")],
+        ["movgem_migrate@several-vms,writers-debugfs"]),
+    Breakage(
+        "gpu-not-rewired", "CPU mappings follow a page, GPU mappings do not",
+        [(VMA,
+          "void movgem_vm_page_block(struct movgem_bo *bo, u32 index)\n"
+          "{\n\tpage_write(bo, index);\n}",
+          "void movgem_vm_page_block(struct movgem_bo *bo, u32 index)\n{\n}"),
+         (VMA,
+          "void movgem_vm_page_set(struct movgem_bo *bo, u32 index)\n"
+          "{\n\tpage_write(bo, index);\n}",
+          "void movgem_vm_page_set(struct movgem_bo *bo, u32 index)\n"
+          "{\n\tif (!movgem_bo_has_pages(bo))\n\t\tpage_write(bo, index);\n}")],
+        ["movgem_migrate@gpu-mapped,several-vms"]),
+    Breakage(
+        "pinned-not-refused", "pinned pages move",
+        [(MIGRATE, "\tif (bo->pins) {\n", "\tif (false) {\n"),
+         (MIGRATE, "(bo->pins && !pinned)", "false")],
+        ["movgem_migrate@pinned,pin-race"]),
+    Breakage(
+        "pin-stays-movable", "pinned pages stay in ZONE_MOVABLE",
+        [("movgem_pin.c", "\tret = leave_movable_zone(bo);\n",
+          "\tret = 0 && leave_movable_zone(bo);\n")],
+        ["movgem_migrate@pinned-leaves-movable"], ["--dimm", "1G"]),
+    Breakage(
+        "flush-each-page", "one TLB invalidation for each page, not for each batch",
+        [(MIGRATE, "\tif (slot->epoch == mdev->flush.epoch)\n", "")],
+        ["movgem_migrate@batched-flush"]),
+
+    # ---- pages that come and go ----
+    Breakage(
+        "not-zeroed", "the pages of a new BO are not zeroed",
+        [("movgem_store.c", "GFP_HIGHUSER_MOVABLE | __GFP_ZERO |", "GFP_HIGHUSER_MOVABLE |")],
+        ["movgem_create", "movgem_migrate@free-race"],
+        # Debian's kernel zeroes every allocation otherwise
+        ["--append", "init_on_alloc=0"]),
+    Breakage(
+        "leaked-bo", "a reference of a BO is not dropped",
+        [("movgem_bo_ioctl.c",
+          "\t\targs->offset = drm_vma_node_offset_addr(&bo->base.vma_node);\n"
+          "\tmovgem_bo_put(bo);\n",
+          "\t\targs->offset = drm_vma_node_offset_addr(&bo->base.vma_node);\n")],
+        ["movgem_migrate@free-race", "movgem_create@close-file"]),
+    Breakage(
+        "leaked-page", "the page of a BO that is freed keeps a reference",
+        [("movgem_store_movable.c",
+          "\tunmark_movable(page);\n\tunlock_page(page);\n\tput_page(page);\n",
+          "\tunmark_movable(page);\n\tunlock_page(page);\n")],
+        ["movgem_migrate@free-race", "movgem_create"]),
+    Breakage(
+        "purge-busy", "a BO that jobs use is purged",
+        [("movgem_shrinker.c",
+          "\tif (obj->dma_buf || !dma_resv_test_signaled(obj->resv,\n"
+          "\t\t\t\t\t\t    DMA_RESV_USAGE_BOOKKEEP))\n",
+          "\tif (obj->dma_buf)\n")],
+        ["movgem_madvise"]),
+    Breakage(
+        "purge-no-zap", "CPU mappings of a purged BO keep its pages",
+        [("movgem_shrinker.c",
+          "\tmovgem_mmap_zap(bo, 0, 0);\n", "")],
+        ["movgem_madvise", "movgem_migrate@madvise-race"]),
+    Breakage(
+        "purge-no-flush", "GPU TLBs keep the pages of a purged BO",
+        [("movgem_shrinker.c", "\tmovgem_migrate_flush(mdev);\n", "")],
+        ["movgem_madvise"]),
+    Breakage(
+        "unbind-no-flush", "GPU TLBs keep what VM_BIND has unmapped",
+        [(VMA, "\tif (!list_empty(&job->done))\n\t\tmovgem_migrate_flush(mdev);\n",
+          "\t(void)mdev;\n")],
+        ["movgem_vm_bind", "movgem_migrate@bind-race"]),
+
+    # ---- jobs ----
+    Breakage(
+        "fence-early", "the fence of a job signals before the job is done",
+        [("movgem_job.c", "\tmovgem_syncs_push(syncs, finished);\n",
+          "\tmovgem_syncs_push(syncs, dma_fence_get_stub());\n")],
+        ["movgem_submit", "movgem_blit@nearest-copy-1to1"]),
+    Breakage(
+        "readonly-ignored", "jobs write through read-only mappings",
+        [("movgem_soft_mem.c", "\t\telse if ((pte & MOVGEM_PTE_READONLY) &&\n"
+          "\t\t\t access == DRM_MOVGEM_ACCESS_WRITE)\n"
+          "\t\t\tfault = DRM_MOVGEM_FAULT_READONLY;\n", "")],
+        ["movgem_blit@readonly-destination", "movgem_vm_bind"]),
+    Breakage(
+        "blit-off-by-one", "nearest scaling rounds to the nearest, not down",
+        [(BLIT, "\treturn i * sw / dw;\n", "\treturn min((i * sw + dw / 2) / dw, sw - 1);\n")],
+        ["movgem_blit@nearest-copy-up,nearest-over-down"]),
+    Breakage(
+        "blit-last-line", "a blit leaves the last line out",
+        [(BLIT, "\twhile (*done < dst->h) {\n", "\twhile (*done + 1 < dst->h) {\n")],
+        ["movgem_blit@nearest-copy-1to1,one-pixel"]),
+    Breakage(
+        "bilinear-rounding", "bilinear filtering drops the fraction",
+        [(BLIT, "\t\tc = (top * (256 - fv) + bottom * fv + (1 << 15)) >> 16;\n",
+          "\t\tc = (top * (256 - fv) + bottom * fv) >> 16;\n")],
+        ["movgem_blit@bilinear-copy-up,bilinear-over-down"]),
+    Breakage(
+        "over-no-clamp", "src-over does not clamp sums above 255",
+        [(BLIT, "\t\tpixel |= min(c, 255u) << shift;\n",
+          "\t\tpixel |= (c & 255) << shift;\n")],
+        ["movgem_blit@nearest-over-1to1,over-values"]),
+    Breakage(
+        "over-rounding", "src-over divides by 256",
+        [(BLIT, "(255 - a) + 127) / 255;\n", "(255 - a) + 127) / 256;\n")],
+        ["movgem_blit@nearest-over-1to1,over-values"]),
+    Breakage(
+        "x-not-opaque", "an X channel is copied, not written as 255",
+        [(BLIT,
+          "\tu32 alpha = format->alpha ? 0 : SOFT_ALPHA;\n\tu16 *dst16 = dst;\n",
+          "\tu32 alpha = 0;\n\tu16 *dst16 = dst;\n")],
+        ["movgem_blit@nearest-copy-1to1,narrow"]),
+    Breakage(
+        "blit-rectangle-unchecked", "a rectangle may reach out of its image",
+        [(BLIT, "s->w > s->width - s->x ||", "false ||")],
+        ["movgem_blit@bad-source,bad-destination"]),
+
+    # ---- what the ioctls check ----
+    Breakage(
+        "bo-offset-unchecked", "VM_BIND accepts an offset outside the BO",
+        [("movgem_bind.c",
+          "!PAGE_ALIGNED(op->bo_offset) || op->bo_offset >= bo->base.size ||\n"
+          "\t    op->size > bo->base.size - op->bo_offset)",
+          "!PAGE_ALIGNED(op->bo_offset))")],
+        ["movgem_bad_input", "movgem_vm_bind"]),
+    Breakage(
+        "pad-unchecked", "BO_CREATE accepts padding that is not zero",
+        [("movgem_bo_ioctl.c",
+          "\tif (args->pad)\n"
+          "\t\treturn movgem_invalid(drm, \"bo_create.pad: not zero\");\n", "")],
+        ["movgem_bad_input", "movgem_create"]),
+    Breakage(
+        "foreign-handle", "a handle of another file is accepted",
+        [("movgem_bo.c", "\treturn obj ? to_movgem_bo(obj) : NULL;\n",
+          "\tstruct movgem_device *mdev = to_movgem_device(file->minor->dev);\n"
+          "\tstruct movgem_bo *bo;\n\n"
+          "\tif (obj || !handle)\n\t\treturn obj ? to_movgem_bo(obj) : NULL;\n"
+          "\tspin_lock(&mdev->bos.lock);\n"
+          "\tlist_for_each_entry(bo, &mdev->bos.list, device_link) {\n"
+          "\t\tif (READ_ONCE(bo->base.handle_count) &&\n"
+          "\t\t    kref_get_unless_zero(&bo->base.refcount)) {\n"
+          "\t\t\tobj = &bo->base;\n\t\t\tbreak;\n\t\t}\n\t}\n"
+          "\tspin_unlock(&mdev->bos.lock);\n"
+          "\treturn obj ? to_movgem_bo(obj) : NULL;\n")],
+        ["movgem_bad_input", "movgem_create"]),
+    Breakage(
+        "mmap-end-unchecked", "mmap() beyond the end of a BO works and shows its last page",
+        [("movgem_mmap.c",
+          "\tif (pgoff + vma_pages(vma) < pgoff ||\n"
+          "\t    pgoff + vma_pages(vma) > movgem_bo_count(bo))\n"
+          "\t\treturn movgem_invalid(obj->dev, \"mmap: beyond the BO's end\");\n", "")],
+        ["movgem_mmap"]),
+]
