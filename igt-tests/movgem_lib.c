@@ -718,6 +718,18 @@ unsigned int movgem_bo_pfns(int fd, uint64_t id, uint64_t *pfns, unsigned int co
 	return found;
 }
 
+bool movgem_can_move(int fd)
+{
+	int file = igt_debugfs_open(fd, "migrate", O_WRONLY);
+	struct drm_movgem_mem_info info;
+
+	if (file < 0)
+		return false;
+	close(file);
+	movgem_mem_info(fd, &info);
+	return info.page_store != DRM_MOVGEM_PAGE_STORE_PINNED;
+}
+
 int __movgem_migrate(int fd, const char *what)
 {
 	int dir = igt_debugfs_dir(fd), ret;

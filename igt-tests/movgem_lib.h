@@ -222,6 +222,8 @@ struct movgem_migrate_result {
 	uint64_t failed;
 };
 
+/* Whether pages can be moved at all, and by us. */
+bool movgem_can_move(int fd);
 /* Writes `what` ("all", an id, "label:TEXT") to migrate; 0 or -errno. */
 int __movgem_migrate(int fd, const char *what);
 int __movgem_migrate_bo(int fd, uint64_t id);

@@ -596,15 +596,8 @@ int igt_main()
 	int fd = -1;
 
 	igt_fixture() {
-		struct drm_movgem_mem_info info;
-		int file;
-
 		fd = movgem_open();
-		movgem_mem_info(fd, &info);
-		file = igt_debugfs_open(fd, "migrate", O_WRONLY);
-		can_move = file >= 0 && info.page_store != DRM_MOVGEM_PAGE_STORE_PINNED;
-		if (file >= 0)
-			close(file);
+		can_move = movgem_can_move(fd);
 	}
 
 	for (i = 0; i < ARRAY_SIZE(tests); i++) {
