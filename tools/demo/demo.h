@@ -145,6 +145,7 @@ void gpu_stop(void);
  * @buffer_pages_before: and in the map before that
  * @tried: trigger_offline() asked for it
  * @offlined: and got it
+ * @tries: how often it was asked for
  * @seconds: how long that took
  * @error: errno otherwise
  */
@@ -155,6 +156,7 @@ struct demo_block {
 	size_t buffer_pages_before;
 	bool tried;
 	bool offlined;
+	unsigned int tries;
 	double seconds;
 	int error;
 };

@@ -67,8 +67,8 @@ def parse_args():
              "share is larger in a small guest)")
     add("--rest", type=int, metavar="SECONDS",
         help="how long to measure before the trigger (default 5; quick: 2)")
-    add("--limit", type=int, default=5, metavar="SECONDS",
-        help="give up on a memory block when no page has moved for so long (default 5)")
+    add("--limit", type=int, default=4, metavar="SECONDS",
+        help="try a memory block for so long, and again while that moves pages (default 4)")
     add("--out", metavar="DIR", help="where the results go (default out/demo; quick: "
         "out/demo-quick)")
     add("--module", metavar="FILE", help="use this movgem.ko; nothing is built then")
@@ -241,7 +241,7 @@ def make_table(args, rows):
                       f"{part['trigger_seconds']:.1f} s"))
     text += ["", f"All the memory blocks of ZONE_MOVABLE to go offline. Guest with {args.mem // 2} MiB "
              f"and a DIMM of {args.mem // 2} MiB, in blocks of",
-             f"128 MiB; a block is given up when nothing moves for {args.limit} s.", ""]
+             f"128 MiB; a block is given up when {args.limit} s of trying move nothing.", ""]
     text += text_table(("buffers", "stay", "in the DIMM", "blocks offline", "pages moved",
                         "bytes lost", "GPU jobs/s", "during", "took"), lines)
     text += [""]
@@ -316,10 +316,11 @@ def main():
     table = make_table(args, rows)
     with open(os.path.join(args.out, "table.txt"), "w", encoding="utf-8") as file:
         file.write(table)
+    print("\n" + table, flush=True)
     say("drawing the memory maps")
-    subprocess.run([sys.executable, os.path.join(TREE, "tools/demo/plot.py"), args.out], check=True)
-
-    print("\n" + table)
+    if subprocess.run([sys.executable, os.path.join(TREE, "tools/demo/plot.py"), args.out],
+                      check=False).returncode:
+        missed.append("the memory maps could not be drawn")
     say(f"results are in {os.path.relpath(args.out, TREE)}/: table.txt, demo.json, memory-map.png, "
         "memory-map-offline.png")
     for text in missed:

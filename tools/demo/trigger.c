@@ -5,10 +5,9 @@
  * Copyright (C) 2026 movgem maintainers
  */
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "demo.h"
@@ -18,6 +17,10 @@
 /* So many runs in a row without one page more end it. */
 #define IDLE_ROUNDS	2
 #define MAX_ROUNDS	20
+
+/* A try at a memory block that moves fewer pages got nowhere. */
+#define SOME_PAGES	256
+#define MAX_TRIES	50
 
 static void write_or_die(const char *path, const char *text)
 {
@@ -62,63 +65,51 @@ void trigger_release(void)
 	write_or_die(NR_HUGEPAGES, "0");
 }
 
-/*
- * Offlining tries for ever, but any signal ends it: this thread sends one when
- * the kernel has moved no page for a while.
- */
-static struct {
-	pthread_t target;
-	unsigned int limit;
-	atomic_bool on;
-	atomic_bool exit;
-} watch;
-
-static uint64_t pages_migrated(void)
-{
-	return read_field("/proc/vmstat", "pgmigrate_success");
-}
-
-static void *watch_main(void *arg)
-{
-	uint64_t before = 0;
-	double since = now();
-
-	(void)arg;
-	while (!atomic_load(&watch.exit)) {
-		uint64_t migrated = pages_migrated();
-
-		if (!atomic_load(&watch.on) || migrated != before)
-			since = now();
-		else if (now() - since > watch.limit)
-			pthread_kill(watch.target, SIGALRM);
-		before = migrated;
-		usleep(200000);
-	}
-	return NULL;
-}
-
+/* Offlining tries for ever, but any signal ends it after one more round. */
 static void on_alarm(int sig)
 {
 	(void)sig;
 }
 
-static void offline(struct demo_block *block)
+static void set_timer(unsigned int seconds)
 {
+	/* Again and again: the first one may come before write() is called. */
+	struct itimerval timer = {
+		.it_value.tv_sec = seconds,
+		.it_interval.tv_usec = seconds ? 200000 : 0,
+	};
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static uint64_t pages_moved(void)
+{
+	if (demo.store->moved)
+		return demo.store->moved();
+	return read_field("/proc/vmstat", "pgmigrate_success");
+}
+
+/*
+ * Tries for @limit seconds, and again for as long as that gets somewhere: it
+ * shall not matter how fast the machine is.
+ */
+static void offline(struct demo_block *block, unsigned int limit)
+{
+	uint64_t before, moved;
 	double start = now();
-	sigset_t alarm;
 	char path[128];
 
 	snprintf(path, sizeof(path),
 		 "/sys/devices/system/memory/memory%u/state", block->id);
-	sigemptyset(&alarm);
-	sigaddset(&alarm, SIGALRM);
-
-	/* The watch goes on with its signals until one of them hits write(). */
-	atomic_store(&watch.on, true);
-	pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
-	block->error = -write_text(path, "offline");
-	pthread_sigmask(SIG_BLOCK, &alarm, NULL);
-	atomic_store(&watch.on, false);
+	do {
+		before = pages_moved();
+		set_timer(limit);
+		block->error = -write_text(path, "offline");
+		set_timer(0);
+		block->tries++;
+		moved = pages_moved() - before;
+	} while (block->error == EINTR && moved >= SOME_PAGES &&
+		 block->tries < MAX_TRIES);
 
 	block->tried = true;
 	block->offlined = !block->error;
@@ -127,35 +118,22 @@ static void offline(struct demo_block *block)
 
 /*
  * Every memory block of ZONE_MOVABLE, from the highest address down, as when a
- * machine gives memory back. A block on which the kernel makes no progress for
- * @limit seconds is left alone.
+ * machine gives memory back. One on which the kernel makes no progress is left
+ * alone.
  */
 void trigger_offline(struct trigger_result *res, unsigned int limit)
 {
 	struct sigaction action = { .sa_handler = on_alarm };
 	double start = now();
-	sigset_t alarm;
-	pthread_t watcher;
 	size_t i;
-	int err;
 
-	/* The watcher inherits a mask without the signal. */
-	sigemptyset(&alarm);
-	sigaddset(&alarm, SIGALRM);
-	pthread_sigmask(SIG_BLOCK, &alarm, NULL);
 	sigaction(SIGALRM, &action, NULL);
-	watch.target = pthread_self();
-	watch.limit = limit;
-	err = pthread_create(&watcher, NULL, watch_main, NULL);
-	if (err)
-		die("pthread_create: %s", strerror(err));
-
 	for (i = block_count; i-- > 0;) {
 		struct demo_block *block = &blocks[i];
 
 		if (!block->movable)
 			continue;
-		offline(block);
+		offline(block, limit);
 		res->tried++;
 		res->offlined += block->offlined;
 		say("memory block %u, %zu pages of buffers in it: %s, %.1f s",
@@ -166,7 +144,4 @@ void trigger_offline(struct trigger_result *res, unsigned int limit)
 		    block->seconds);
 	}
 	res->seconds = now() - start;
-
-	atomic_store(&watch.exit, true);
-	pthread_join(watcher, NULL);
 }

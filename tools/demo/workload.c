@@ -39,7 +39,7 @@ static struct {
 	.reserve = 64,
 	.writers = 2,
 	.rest = 5,
-	.limit = 5,
+	.limit = 4,
 };
 
 static const char usage[] =
@@ -53,8 +53,8 @@ static const char usage[] =
 "                   (default 64)\n"
 "  --writers N      CPU threads that write all the time (default 2)\n"
 "  --rest SECONDS   how long to measure before the trigger (default 5)\n"
-"  --limit SECONDS  give up on a memory block when no page has moved for so long\n"
-"                   (default 5)\n"
+"  --limit SECONDS  try a memory block for so long, and again while that moves\n"
+"                   pages (default 4)\n"
 "  --no-gpu         no GPU jobs\n"
 "  --seed N         which buffers stay, and what they hold (default 1)\n";
 
@@ -282,6 +282,7 @@ static void print_blocks(FILE *json)
 			b->buffer_pages_before);
 		fprintf(json, "\"buffer_pages_after\": %zu, ",
 			b->buffer_pages);
+		fprintf(json, "\"tries\": %u, ", b->tries);
 		fprintf(json, "\"seconds\": %.3f, \"error\": \"%s\"}%s\n",
 			b->seconds, b->error ? strerror(b->error) : "",
 			i + 1 < block_count ? "," : "");
