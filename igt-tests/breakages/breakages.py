@@ -142,6 +142,10 @@ LIST = [
           "\tmovgem_mmap_zap(bo, 0, 0);\n", "")],
         ["movgem_madvise", "movgem_migrate@madvise-race"]),
     Breakage(
+        "purge-no-sigbus", "a CPU fault on a purged BO does not raise SIGBUS",
+        [("movgem_fault.c", "\t\tret = VM_FAULT_SIGBUS;\n", "\t\tret = VM_FAULT_NOPAGE;\n")],
+        ["movgem_madvise@sigbus"]),
+    Breakage(
         "purge-no-flush", "GPU TLBs keep the pages of a purged BO",
         [("movgem_shrinker.c", "\tmovgem_migrate_flush(mdev);\n", "")],
         ["movgem_madvise"]),
@@ -224,11 +228,4 @@ LIST = [
           "\tspin_unlock(&mdev->bos.lock);\n"
           "\treturn obj ? to_movgem_bo(obj) : NULL;\n")],
         ["movgem_bad_input", "movgem_create"]),
-    Breakage(
-        "mmap-end-unchecked", "mmap() beyond the end of a BO works and shows its last page",
-        [("movgem_mmap.c",
-          "\tif (pgoff + vma_pages(vma) < pgoff ||\n"
-          "\t    pgoff + vma_pages(vma) > movgem_bo_count(bo))\n"
-          "\t\treturn movgem_invalid(obj->dev, \"mmap: beyond the BO's end\");\n", "")],
-        ["movgem_mmap"]),
 ]
