@@ -250,6 +250,20 @@ bool movgem_bo_madvise(int fd, uint32_t handle, uint32_t madv)
 	return retained;
 }
 
+void movgem_drop_slab(void)
+{
+	static bool quiet;
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+
+	igt_require_f(fd >= 0, "cannot write drop_caches, which needs root\n");
+	/* 4: from now on without a line in the kernel's log each time. */
+	if (!quiet)
+		igt_assert_eq(write(fd, "4", 1), 1);
+	quiet = true;
+	igt_assert_eq(write(fd, "2", 1), 1);
+	close(fd);
+}
+
 int __movgem_gem_close(int fd, uint32_t handle)
 {
 	struct drm_gem_close args = { .handle = handle };

@@ -55,6 +55,8 @@ void movgem_bo_wait(int fd, uint32_t handle);
 int __movgem_bo_madvise(int fd, uint32_t handle, uint32_t madv, uint32_t *retained);
 /* Returns whether the pages are still there. */
 bool movgem_bo_madvise(int fd, uint32_t handle, uint32_t madv);
+/* Makes the kernel scan its shrinkers; skips where that is not allowed. */
+void movgem_drop_slab(void);
 int __movgem_gem_close(int fd, uint32_t handle);
 /* BOs alive on the device. */
 uint64_t movgem_bo_count(int fd);

@@ -73,15 +73,6 @@ IGT_TEST_DESCRIPTION("madvise and the shrinker of movgem.");
 
 static bool can_move;
 
-static void drop_caches(void)
-{
-	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
-
-	igt_require_f(fd >= 0, "cannot write drop_caches, which needs root\n");
-	igt_assert_eq(write(fd, "2", 1), 1);
-	close(fd);
-}
-
 static uint32_t state_of(int fd, uint32_t handle)
 {
 	struct drm_movgem_bo_info info;
@@ -100,7 +91,7 @@ static bool purge(int fd, uint32_t handle)
 	int i;
 
 	for (i = 0; i < 20 && state_of(fd, handle) != DRM_MOVGEM_MADV_PURGED; i++)
-		drop_caches();
+		movgem_drop_slab();
 	return state_of(fd, handle) == DRM_MOVGEM_MADV_PURGED;
 }
 
@@ -112,7 +103,7 @@ static void scan(int fd)
 	igt_assert(movgem_bo_madvise(fd, bait, DRM_MOVGEM_MADV_DONTNEED));
 	igt_assert_f(purge(fd, bait), "the shrinker does not purge\n");
 	gem_close(fd, bait);
-	drop_caches();
+	movgem_drop_slab();
 }
 
 static uint32_t make_bo(int fd, uint64_t size, uint32_t seed)
@@ -222,7 +213,7 @@ static void test_frees(int fd)
 	uint32_t handle;
 	uint64_t full, freed;
 
-	drop_caches();
+	movgem_drop_slab();
 	handle = movgem_bo_create(fd, size, 0);
 	full = free_pages();
 	igt_assert(movgem_bo_madvise(fd, handle, DRM_MOVGEM_MADV_DONTNEED));
@@ -373,8 +364,8 @@ static void test_busy(int fd)
 		done = movgem_stream_submit_sync(&rig.s, rig.queue);
 		igt_assert(movgem_bo_madvise(fd, handle, DRM_MOVGEM_MADV_DONTNEED));
 		igt_assert(movgem_bo_madvise(fd, own, DRM_MOVGEM_MADV_DONTNEED));
-		drop_caches();
-		drop_caches();
+		movgem_drop_slab();
+		movgem_drop_slab();
 		movgem_bo_info(fd, handle, &a);
 		movgem_bo_info(fd, own, &b);
 		held = movgem_gate_open(&gate);
@@ -473,18 +464,20 @@ static void test_pressure(int fd)
 		handles[i] = movgem_bo_create(fd, SZ_1M, 0);
 		kept[i] = make_bo(fd, SIZE, 300 + i);
 	}
-	drop_caches();
+	movgem_drop_slab();
 	for (i = 0; i < count; i++)
 		igt_assert(movgem_bo_madvise(fd, handles[i], DRM_MOVGEM_MADV_DONTNEED));
 	movgem_mem_info(fd, &before);
 
-	/* Eats memory until somebody gives way, first of all itself. */
+	/* Eats memory until somebody gives way; it would be the first to go. */
 	igt_fork_helper(&proc) {
 		int adj = open("/proc/self/oom_score_adj", O_WRONLY);
+		int fd2 = movgem_reopen(fd);
+		bool full = false;
 
 		if (adj >= 0)
 			igt_assert_eq(write(adj, "1000", 4), 4);
-		for (;;) {
+		while (!full) {
 			const size_t size = 32 * SZ_1M;
 			char *mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
 					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -494,8 +487,13 @@ static void test_pressure(int fd)
 				break;
 			/* Huge pages are had sooner, and asked for harder. */
 			madvise(mem, size, MADV_HUGEPAGE);
-			for (at = 0; at < size; at += MOVGEM_PAGE)
+			for (at = 0; at < size && !full; at += MOVGEM_PAGE) {
 				mem[at] = 1;
+				if (at % SZ_1M)
+					continue;
+				movgem_mem_info(fd2, &now);
+				full = now.pages_purged > before.pages_purged;
+			}
 		}
 		for (;;)
 			pause();
@@ -535,16 +533,16 @@ static void test_race(int fd)
 
 	igt_assert(result != MAP_FAILED);
 	movgem_mem_info(fd, &before);
+	movgem_drop_slab();
 	igt_fork(child, 4) {
 		int fd2 = movgem_reopen(fd), i;
 
-		for (i = 0; i < rounds; i++) {
+		/* The first scans for as long as the others go on. */
+		while (!child && __atomic_load_n(&result[0], __ATOMIC_SEQ_CST) < 3)
+			movgem_drop_slab();
+		for (i = 0; child && i < rounds; i++) {
 			uint32_t handle, seed = child * rounds + i;
 
-			if (!child) {
-				drop_caches();
-				continue;
-			}
 			handle = make_bo(fd2, SIZE, seed);
 			movgem_bo_madvise(fd2, handle, DRM_MOVGEM_MADV_DONTNEED);
 			if (i & 1)
@@ -562,6 +560,7 @@ static void test_race(int fd)
 			}
 			gem_close(fd2, handle);
 		}
+		__atomic_add_fetch(&result[0], 1, __ATOMIC_SEQ_CST);
 	}
 	igt_waitchildren();
 	igt_info("%u kept, %u purged\n", result[2] + result[4] + result[6],
@@ -596,7 +595,7 @@ static void test_moved(int fd)
 		}
 		igt_fork(child, 2) {
 			if (child)
-				drop_caches();
+				movgem_drop_slab();
 			else
 				__movgem_migrate(fd, "all");
 		}
