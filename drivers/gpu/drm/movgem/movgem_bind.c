@@ -32,6 +32,33 @@
 #define SPARE_MAP	3
 #define SPARE_UNMAP	2
 
+/*
+ * Each page that moves costs a look at all mappings of the page, under a
+ * spinlock, so there is a limit. What is queued counts; splitting a mapping
+ * may pass the limit, but no two parts have a page in common.
+ */
+static int reserve_map(struct drm_device *drm, u32 i, struct movgem_bo *bo)
+{
+	bool full;
+
+	spin_lock(&bo->pages_lock);
+	full = bo->gpu_maps + bo->gpu_maps_queued >= MAPS_PER_BO;
+	if (!full)
+		bo->gpu_maps_queued++;
+	spin_unlock(&bo->pages_lock);
+
+	return full ? movgem_reject(drm, -ENOSPC,
+				    "vm_bind.ops[%u].handle: too many mappings",
+				    i) : 0;
+}
+
+static void unreserve_map(struct movgem_bo *bo)
+{
+	spin_lock(&bo->pages_lock);
+	bo->gpu_maps_queued--;
+	spin_unlock(&bo->pages_lock);
+}
+
 /* Keeps the memory of the VM, and so the scheduler that fences point to. */
 struct bind_fence {
 	struct dma_fence base;
@@ -81,8 +108,14 @@ static int bind_fence_alloc(struct movgem_bind_job *job)
 
 static void bind_job_free(struct movgem_bind_job *job)
 {
-	for (u32 i = 0; i < job->count; i++)
-		movgem_vm_bo_put(job->ops[i].vm_bo);
+	for (u32 i = 0; i < job->count; i++) {
+		struct drm_gpuvm_bo *vm_bo = job->ops[i].vm_bo;
+
+		if (vm_bo) {
+			unreserve_map(to_movgem_bo(vm_bo->obj));
+			movgem_vm_bo_put(vm_bo);
+		}
+	}
 	movgem_vma_free_list(&job->spare);
 	movgem_vma_free_list(&job->done);
 	kvfree(job->ops);
@@ -169,7 +202,6 @@ static int check_map(struct drm_device *drm, u32 i, struct movgem_vm *vm,
 	return 0;
 }
 
-/* Takes over the reference of @bo. */
 static struct drm_gpuvm_bo *obtain_vm_bo(struct movgem_vm *vm,
 					 struct movgem_bo *bo)
 {
@@ -184,21 +216,7 @@ static struct drm_gpuvm_bo *obtain_vm_bo(struct movgem_vm *vm,
 		drm_gpuvm_bo_extobj_add(vm_bo);
 		dma_resv_unlock(drm_gpuvm_resv(&vm->base));
 	}
-	movgem_bo_put(bo);
 	return vm_bo;
-}
-
-/*
- * Each page that moves costs a look at all mappings of the page, under a
- * spinlock. Calls at the same time may pass the limit by what they map.
- */
-static int check_maps(struct drm_device *drm, u32 i, struct movgem_bo *bo)
-{
-	if (READ_ONCE(bo->gpu_maps) + i >= MAPS_PER_BO)
-		return movgem_reject(drm, -ENOSPC,
-				     "vm_bind.ops[%u].handle: too many mappings",
-				     i);
-	return 0;
 }
 
 static int prepare_map(struct movgem_bind_job *job, struct drm_file *file,
@@ -217,19 +235,22 @@ static int prepare_map(struct movgem_bind_job *job, struct drm_file *file,
 
 	ret = check_map(drm, i, vm, bo, op);
 	if (!ret)
-		ret = check_maps(drm, i, bo);
-	if (ret) {
-		movgem_bo_put(bo);
-		return ret;
-	}
+		ret = reserve_map(drm, i, bo);
+	if (ret)
+		goto out_put;
 
 	job->ops[i].vm_bo = obtain_vm_bo(vm, bo);
-	if (!job->ops[i].vm_bo)
-		return -ENOMEM;
+	if (!job->ops[i].vm_bo) {
+		unreserve_map(bo);
+		ret = -ENOMEM;
+		goto out_put;
+	}
 
 	mutex_lock(&vm->pt_lock);
 	ret = movgem_pt_reserve(&vm->pt, op->va, op->size);
 	mutex_unlock(&vm->pt_lock);
+out_put:
+	movgem_bo_put(bo);
 	return ret;
 }
 

@@ -4,6 +4,7 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
+#include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/swiotlb.h>
@@ -98,7 +99,12 @@ static void bo_destroy(struct movgem_bo *bo)
 		drm_prime_gem_destroy(&bo->base, bo->sgt);
 	kvfree(bo->import_addrs);
 	movgem_store_free(bo);
-	movgem_mmap_release(bo);
+	/* An import, also one that has failed, has no slots. */
+	if (bo->count) {
+		if (bo->file)
+			fput(bo->file);
+		movgem_mmap_unpin();
+	}
 	drm_gem_object_release(&bo->base);
 	if (bo->exclusive_root)
 		drm_gem_object_put(bo->exclusive_root);
@@ -187,9 +193,14 @@ struct movgem_bo *movgem_bo_create(struct movgem_device *mdev, u64 size,
 	if (size >> PAGE_SHIFT > totalram_pages())
 		return ERR_PTR(-ENOMEM);
 
+	ret = movgem_mmap_pin();
+	if (ret)
+		return ERR_PTR(ret);
 	bo = bo_alloc(mdev, size, size >> PAGE_SHIFT);
-	if (!bo)
+	if (!bo) {
+		movgem_mmap_unpin();
 		return ERR_PTR(-ENOMEM);
+	}
 
 	bo->flags = flags;
 	if (root) {

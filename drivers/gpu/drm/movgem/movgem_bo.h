@@ -94,6 +94,12 @@ struct movgem_bo {
 	/** @moving: pages in MOVGEM_PAGE_MOVING. */
 	u32 moving;
 
+	/** @away: pages not in MOVGEM_PAGE_RESIDENT. */
+	u32 away;
+
+	/** @faults: CPU faults that are just mapping pages. */
+	u32 faults;
+
 	/** @madv: DRM_MOVGEM_MADV_*. */
 	u32 madv;
 
@@ -108,6 +114,12 @@ struct movgem_bo {
 
 	/** @gpu_maps: number of @vmas. */
 	u32 gpu_maps;
+
+	/** @gpu_maps_queued: maps in bind jobs that have not been freed. */
+	u32 gpu_maps_queued;
+
+	/** @gpu_map_pages: pages in all @vmas. */
+	u64 gpu_map_pages;
 
 	/** @moved: page moves so far; by @pages_lock. */
 	u64 moved;
@@ -221,7 +233,8 @@ int movgem_bo_vmap(struct drm_gem_object *obj, struct iosys_map *map);
 void movgem_bo_vunmap(struct drm_gem_object *obj, struct iosys_map *map);
 
 /* movgem_mmap.c */
-void movgem_mmap_release(struct movgem_bo *bo);
+int movgem_mmap_pin(void);
+void movgem_mmap_unpin(void);
 bool movgem_mmap_contended(struct movgem_bo *bo);
 bool movgem_mmap_zap(struct movgem_bo *bo, u32 index, u32 count);
 int movgem_bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma);

@@ -217,7 +217,7 @@ static void *pages_next(struct seq_file *m, void *v, loff_t *pos)
 	struct pages_iter *iter = v;
 
 	iter->pos = ++*pos;
-	if (++iter->index < iter->bo->count)
+	if (++iter->index < iter->bo->count && READ_ONCE(iter->bo->has_pages))
 		return iter;
 	return pages_next_bo(iter, bo_next(iter->mdev, iter->bo));
 }

@@ -71,6 +71,7 @@ static vm_fault_t window_begin(struct movgem_bo *bo, struct vm_fault *vmf,
 			FAULT_AROUND, vma->vm_pgoff + vma_pages(vma),
 			(unsigned long)bo->count);
 
+	bo->faults++;
 	bitmap_zero(win->busy, FAULT_AROUND);
 	for (u32 i = win->start; i < win->end; i++) {
 		slot = &bo->slot[i];
@@ -92,6 +93,7 @@ static void window_end(struct movgem_bo *bo, struct fault_window *win)
 	unsigned int i;
 
 	spin_lock(&bo->pages_lock);
+	bo->faults--;
 	for_each_set_bit(i, win->busy, FAULT_AROUND)
 		bo->slot[win->start + i].busy--;
 	spin_unlock(&bo->pages_lock);

@@ -46,7 +46,7 @@
  * trylock: all that it changes is protected by &movgem_bo.pages_lock, a
  * spinlock, which also guards the list of GPU mappings of the BO. Order::
  *
- *   mmap_lock, dma_resv, gpuva_lock, movgem_vm.op_lock
+ *   mmap_lock, dma_resv, movgem_vm.op_lock, gpuva_lock
  *     page lock
  *       i_mmap_rwsem of the BO's mapping (by unmap_mapping_pages())
  *         page table lock
@@ -70,6 +70,10 @@ static void set_state(struct movgem_bo *bo, struct movgem_slot *slot,
 		bo->moving--;
 	if (state == MOVGEM_PAGE_MOVING)
 		bo->moving++;
+	if (slot->state != MOVGEM_PAGE_RESIDENT)
+		bo->away--;
+	if (state != MOVGEM_PAGE_RESIDENT)
+		bo->away++;
 	WRITE_ONCE(slot->state, state);
 }
 

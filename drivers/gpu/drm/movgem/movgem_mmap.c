@@ -44,19 +44,33 @@ static const struct file_operations movgem_file_fops = {
 	.owner = THIS_MODULE,
 };
 
-/*
- * The mount, and with it the module, is held for as long as there are files.
- * A file holds the module, not the BO: it may live a little longer.
+/**
+ * movgem_mmap_pin - hold the pseudo file system, and so the module, for a BO
+ *
+ * Not done at the BO's first mapping: mounting does not go with mmap_lock.
+ * Undone by movgem_mmap_unpin().
+ *
+ * Return: 0 or a negative errno.
  */
+int movgem_mmap_pin(void)
+{
+	return simple_pin_fs(&movgem_fs_type, &movgem_mnt, &movgem_mnt_count);
+}
+
+/**
+ * movgem_mmap_unpin - undo movgem_mmap_pin()
+ */
+void movgem_mmap_unpin(void)
+{
+	simple_release_fs(&movgem_mnt, &movgem_mnt_count);
+}
+
+/* A file holds the module, not the BO: it may live a little longer. */
 static struct file *make_file(struct movgem_bo *bo)
 {
 	struct inode *inode;
 	struct file *file;
-	int ret;
 
-	ret = simple_pin_fs(&movgem_fs_type, &movgem_mnt, &movgem_mnt_count);
-	if (ret)
-		return ERR_PTR(ret);
 	/* The file's own reference, which fput() drops. */
 	__module_get(THIS_MODULE);
 
@@ -74,24 +88,7 @@ static struct file *make_file(struct movgem_bo *bo)
 	iput(inode);
 err_put:
 	module_put(THIS_MODULE);
-	simple_release_fs(&movgem_mnt, &movgem_mnt_count);
 	return file;
-}
-
-static void put_file(struct file *file)
-{
-	fput(file);
-	simple_release_fs(&movgem_mnt, &movgem_mnt_count);
-}
-
-/**
- * movgem_mmap_release - give up the file of a BO that is being freed
- * @bo: the BO
- */
-void movgem_mmap_release(struct movgem_bo *bo)
-{
-	if (bo->file)
-		put_file(bo->file);
 }
 
 /* Give the BO its file at its first mapping: many are never mapped. */
@@ -106,7 +103,7 @@ static int ensure_file(struct movgem_bo *bo)
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	if (cmpxchg(&bo->file, NULL, file))
-		put_file(file);
+		fput(file);
 	return 0;
 }
 

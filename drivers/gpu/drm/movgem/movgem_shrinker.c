@@ -32,24 +32,28 @@
  */
 void movgem_lru_remove(struct movgem_bo *bo)
 {
-	if (!READ_ONCE(bo->base.lru))
-		return;
+	struct movgem_device *mdev = movgem_bo_device(bo);
 
-	drm_gem_lru_move_tail(&movgem_bo_device(bo)->lru.leaving, &bo->base);
+	mutex_lock(&mdev->lru.lock);
+	if (bo->base.lru)
+		drm_gem_lru_move_tail_locked(&mdev->lru.leaving, &bo->base);
+	mutex_unlock(&mdev->lru.lock);
 	drm_gem_lru_remove(&bo->base);
 }
+
+/*
+ * A purge clears all GPU entries of the BO. One that user space has mapped over
+ * and over is not worth the time, in reclaim, that this takes.
+ */
+#define PURGE_PTES_MAX	BIT(20)
 
 static bool may_purge(struct movgem_bo *bo)
 {
 	lockdep_assert_held(&bo->pages_lock);
 
-	if (bo->madv != DRM_MOVGEM_MADV_DONTNEED || bo->pins || !bo->has_pages)
-		return false;
-	for (u32 i = 0; i < bo->count; i++)
-		if (bo->slot[i].state != MOVGEM_PAGE_RESIDENT ||
-		    bo->slot[i].busy)
-			return false;
-	return true;
+	return bo->madv == DRM_MOVGEM_MADV_DONTNEED && bo->has_pages &&
+	       !bo->pins && !bo->away && !bo->faults &&
+	       bo->gpu_map_pages <= max_t(u64, bo->count, PURGE_PTES_MAX);
 }
 
 /**

@@ -191,7 +191,8 @@ struct movgem_vm *movgem_vm_create(struct movgem_device *mdev)
 	/* From here on the VM is freed by its reference count. */
 	__module_get(THIS_MODULE);
 	drm_gpuvm_init(&vm->base, "movgem", DRM_GPUVM_RESV_PROTECTED,
-		       &mdev->drm, root, 0, MOVGEM_VA_END, 0, MOVGEM_VA_START, &movgem_gpuvm_ops);
+		       &mdev->drm, root, 0, MOVGEM_VA_END, 0, MOVGEM_VA_START,
+		       &movgem_gpuvm_ops);
 	drm_gem_object_put(root);
 	return vm;
 
@@ -229,6 +230,7 @@ int movgem_vm_create_ioctl(struct drm_device *drm, void *data,
 	struct movgem_file *mfile = file->driver_priv;
 	struct drm_movgem_vm_create *args = data;
 	struct movgem_vm *vm;
+	u32 id;
 	int ret;
 
 	if (args->flags)
@@ -238,14 +240,15 @@ int movgem_vm_create_ioctl(struct drm_device *drm, void *data,
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 
-	ret = xa_alloc(&mfile->vms, &args->vm_id, vm,
-		       XA_LIMIT(1, VMS_PER_FILE), GFP_KERNEL_ACCOUNT);
+	ret = xa_alloc(&mfile->vms, &id, vm, XA_LIMIT(1, VMS_PER_FILE),
+		       GFP_KERNEL_ACCOUNT);
 	if (ret) {
 		movgem_vm_kill(vm);
 		return ret == -EBUSY ? movgem_reject(drm, -ENOSPC,
 						     "vm_create: too many VMs")
 				     : ret;
 	}
+	args->vm_id = id;
 	return 0;
 }
 

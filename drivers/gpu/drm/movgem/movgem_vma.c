@@ -117,6 +117,7 @@ static void bo_add(struct movgem_vma *vma)
 	spin_lock(&bo->pages_lock);
 	vma_tree_insert(vma, &bo->vmas);
 	bo->gpu_maps++;
+	bo->gpu_map_pages += vma->base.va.range >> PAGE_SHIFT;
 	spin_unlock(&bo->pages_lock);
 }
 
@@ -129,6 +130,7 @@ static void bo_del(struct movgem_vma *vma)
 	spin_lock(&bo->pages_lock);
 	vma_tree_remove(vma, &bo->vmas);
 	bo->gpu_maps--;
+	bo->gpu_map_pages -= vma->base.va.range >> PAGE_SHIFT;
 	spin_unlock(&bo->pages_lock);
 }
 
