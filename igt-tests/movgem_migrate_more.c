@@ -228,6 +228,25 @@ static struct live live_now(int fd)
 	};
 }
 
+/*
+ * What is there before a test, once what earlier ones held is gone: that may be
+ * freed a little later.
+ */
+static struct live live_base(int fd)
+{
+	struct live have = live_now(fd), before;
+	struct timespec start = { };
+
+	igt_nsec_elapsed(&start);
+	do {
+		before = have;
+		usleep(200 * 1000);
+		have = live_now(fd);
+	} while ((have.bos != before.bos || have.pages != before.pages) &&
+		 igt_seconds_elapsed(&start) < 20);
+	return have;
+}
+
 /* What a dying process or a queue held may be freed a little later. */
 static void wait_live(int fd, struct live want)
 {
@@ -269,7 +288,7 @@ static void test_free_race(void)
 {
 	const struct rig_config cfg = { .bos = 4, .views = 1, .threads = 1 };
 	struct rig *rig = the_rig(&cfg);
-	struct live live = live_now(rig->fd);
+	struct live live = live_base(rig->fd);
 	uint32_t handles[32];
 	uint32_t *maps[32];
 	unsigned int round, i, j, slot;
@@ -330,7 +349,7 @@ static void test_sigkill(void)
 	pid_t pid;
 
 	rig_reset();
-	live = live_now(fd);
+	live = live_base(fd);
 	ready = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	igt_assert((void *)ready != MAP_FAILED);
@@ -542,7 +561,7 @@ static void test_madvise_race(void)
 {
 	const struct rig_config cfg = { .bos = 2, .views = 2, .threads = 1 };
 	struct rig *rig = the_rig(&cfg);
-	struct live live = live_now(rig->fd);
+	struct live live = live_base(rig->fd);
 	unsigned int round = 0, purged = 0, retained = 0, i, j;
 	uint32_t handle[4] = { }, *map[4];
 
