@@ -19,7 +19,7 @@ mount --bind /tmp "$root/tmp"
 
 bind() {
 	case $1 in
-	/tmp | /tmp/* | /dev/*) return ;;
+	/tmp | /tmp/* | /dev/*) return 0 ;;
 	esac
 	mkdir -p "$root$1"
 	mount --bind "$1" "$root$1"
