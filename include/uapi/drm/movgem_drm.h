@@ -227,7 +227,8 @@ struct drm_movgem_bo_create {
  *
  * Errors: -ENOENT for an unknown @handle, -EPERM for a BO that was created
  * with DRM_MOVGEM_BO_NO_MMAP, -EINVAL for an imported BO (map the dma-buf).
- * Map with MAP_SHARED; a private writable mapping fails with -EINVAL.
+ * Map with MAP_SHARED, from the BO's start on; a private writable mapping, or
+ * one that begins inside the BO or reaches past its end, fails with -EINVAL.
  */
 struct drm_movgem_bo_mmap_offset {
 	/** @handle: GEM handle. */
@@ -595,7 +596,8 @@ struct drm_movgem_queue_state {
  * drm_movgem_sync, -ENOENT for an unknown @queue_id, -EINVAL for non-zero
  * @flags or @pad, a misaligned @stream_addr (8 bytes), a @stream_size that is
  * zero, no multiple of 8 or over &drm_movgem_gpu_info.max_stream_size, a
- * stream outside the VM, -ENOMEM, -EFAULT.
+ * stream outside the VM, -ENOMEM, -EFAULT. Addresses below
+ * &drm_movgem_gpu_info.va_start are unmapped for commands.
  */
 struct drm_movgem_submit {
 	/** @queue_id: Id of the queue. */
@@ -730,7 +732,10 @@ struct drm_movgem_surface {
 	/** @addr: GPU address of the first pixel, aligned to a pixel. */
 	__u64 addr;
 
-	/** @pitch: Bytes from line to line, a multiple of the pixel size. */
+	/**
+	 * @pitch: Bytes from line to line, a multiple of the pixel size and at
+	 * least a line of the image.
+	 */
 	__u32 pitch;
 
 	/**
