@@ -189,10 +189,9 @@ void movgem_queue_cancel(struct movgem_queue *queue)
 	struct movgem_job *job;
 	bool cookie;
 
-	mutex_lock(&queue->run_lock);
-
 	/* Who holds the lock keeps jobs from being run. */
 	cookie = dma_fence_begin_signalling();
+	mutex_lock(&queue->run_lock);
 
 	while ((job = movgem_queue_running(queue))) {
 		queue->mdev->engine->cancel(job, -ECANCELED,
@@ -200,8 +199,8 @@ void movgem_queue_cancel(struct movgem_queue *queue)
 		movgem_job_put(job);
 	}
 
-	dma_fence_end_signalling(cookie);
 	mutex_unlock(&queue->run_lock);
+	dma_fence_end_signalling(cookie);
 }
 
 static struct dma_fence *movgem_job_run(struct drm_sched_job *sched_job)
