@@ -10,7 +10,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "demo.h"
+#include "trigger.h"
+#include "workload.h"
 
 #define NR_HUGEPAGES	"/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 
@@ -84,8 +85,8 @@ static void set_timer(unsigned int seconds)
 
 static uint64_t pages_moved(void)
 {
-	if (demo.store->moved)
-		return demo.store->moved();
+	if (work.store->moved)
+		return work.store->moved();
 	return read_field("/proc/vmstat", "pgmigrate_success");
 }
 
@@ -93,7 +94,7 @@ static uint64_t pages_moved(void)
  * Tries for @limit seconds, and again for as long as that gets somewhere: it
  * shall not matter how fast the machine is.
  */
-static void offline(struct demo_block *block, unsigned int limit)
+static void offline(struct work_block *block, unsigned int limit)
 {
 	uint64_t before, moved;
 	double start = now();
@@ -129,7 +130,7 @@ void trigger_offline(struct trigger_result *res, unsigned int limit)
 
 	sigaction(SIGALRM, &action, NULL);
 	for (i = block_count; i-- > 0;) {
-		struct demo_block *block = &blocks[i];
+		struct work_block *block = &blocks[i];
 
 		if (!block->movable)
 			continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The main job's guest program: a map of physical memory, one byte a page, from
+ * The workload: a map of physical memory, one byte a page, from
  * /proc/kpageflags and from what the buffers' owner says of their frames.
  *
  * Copyright (C) 2026 movgem maintainers
@@ -14,12 +14,12 @@
 
 #include <linux/kernel-page-flags.h>
 
-#include "demo.h"
+#include "workload.h"
 
 #define KPF_RESERVED	32	/* not in the kernel's uapi header */
 
 #define BLOCKS_DIR	"/sys/devices/system/memory"
-#define HUGE_PAGES	(DEMO_HUGE_SIZE / DEMO_PAGE_SIZE)
+#define HUGE_PAGES	(WORK_HUGE_SIZE / WORK_PAGE_SIZE)
 
 /* The bytes of a map; tools/demo/plot.py knows them too. */
 enum {
@@ -34,7 +34,7 @@ enum {
 	MAP_RESERVED,
 };
 
-struct demo_block *blocks;
+struct work_block *blocks;
 size_t block_count;
 
 static size_t block_pages;
@@ -43,7 +43,7 @@ static uint8_t *map, *map_before;
 
 static int compare_blocks(const void *a, const void *b)
 {
-	const struct demo_block *x = a, *y = b;
+	const struct work_block *x = a, *y = b;
 
 	return x->id < y->id ? -1 : x->id > y->id;
 }
@@ -74,7 +74,7 @@ void memmap_init(void)
 	if (!file || fscanf(file, "%zx", &block_pages) != 1)
 		die(BLOCKS_DIR "/block_size_bytes: cannot read");
 	fclose(file);
-	block_pages /= DEMO_PAGE_SIZE;
+	block_pages /= WORK_PAGE_SIZE;
 
 	while ((entry = readdir(dir))) {
 		unsigned int id;
@@ -84,7 +84,7 @@ void memmap_init(void)
 		blocks = realloc(blocks, (block_count + 1) * sizeof(*blocks));
 		if (!blocks)
 			die("no memory");
-		blocks[block_count++] = (struct demo_block){
+		blocks[block_count++] = (struct work_block){
 			.id = id,
 			.movable = block_is_movable(id),
 		};
@@ -153,7 +153,7 @@ static void read_flags(void)
 
 			map[i * block_pages + page] =
 				there ? classify(flags[page],
-						 !demo.store->frames) :
+						 !work.store->frames) :
 					MAP_ABSENT;
 		}
 	}
@@ -203,8 +203,8 @@ void memmap_dump(const char *path, struct memmap_summary *sum)
 
 	drain_lists();
 	read_flags();
-	if (demo.store->frames)
-		demo.store->frames(report_frame);
+	if (work.store->frames)
+		work.store->frames(report_frame);
 
 	for (i = 0; i < block_count * block_pages; i += HUGE_PAGES) {
 		if (all_are(map + i, MAP_FREE)) {
@@ -215,7 +215,7 @@ void memmap_dump(const char *path, struct memmap_summary *sum)
 		}
 	}
 	for (i = 0; i < block_count; i++) {
-		struct demo_block *block = &blocks[i];
+		struct work_block *block = &blocks[i];
 
 		block->buffer_pages_before = block->buffer_pages;
 		block->buffer_pages = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The main job's guest program: the three kinds of buffer. Each makes 64 KiB
+ * The workload: the three kinds of buffer. Each makes 64 KiB
  * with all of its pages, and maps those that stay where it is told, so that the
  * program's address space looks the same whatever the kind.
  *
@@ -19,7 +19,7 @@
 #include <drm.h>
 #include <movgem_drm.h>
 
-#include "demo.h"
+#include "workload.h"
 
 #define DEBUGFS_DRI "/sys/kernel/debug/dri"
 
@@ -60,7 +60,7 @@ static int open_driver(const char *driver, const char *prefix)
 
 static int map_drm(uint64_t offset, void *addr)
 {
-	void *map = mmap(addr, DEMO_BUF_SIZE, PROT_READ | PROT_WRITE,
+	void *map = mmap(addr, WORK_BUF_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_FIXED, drm_fd, offset);
 
 	return map == MAP_FAILED ? -errno : 0;
@@ -68,11 +68,11 @@ static int map_drm(uint64_t offset, void *addr)
 
 static void unmap(void *addr)
 {
-	if (munmap(addr, DEMO_BUF_SIZE))
+	if (munmap(addr, WORK_BUF_SIZE))
 		die("munmap: %s", strerror(errno));
 }
 
-static void destroy_drm(struct demo_buf *buf, void *addr)
+static void destroy_drm(struct work_buf *buf, void *addr)
 {
 	struct drm_gem_close args = { .handle = buf->handle };
 
@@ -149,10 +149,10 @@ uint64_t movgem_stat(const char *name)
 	return value;
 }
 
-static int movgem_create(struct demo_buf *buf, void *addr)
+static int movgem_create(struct work_buf *buf, void *addr)
 {
 	struct drm_movgem_bo_create create = {
-		.size = DEMO_BUF_SIZE,
+		.size = WORK_BUF_SIZE,
 		.exclusive_vm_id = vm_id,
 	};
 
@@ -163,7 +163,7 @@ static int movgem_create(struct demo_buf *buf, void *addr)
 	return 0;
 }
 
-static void movgem_map(struct demo_buf *buf, void *addr)
+static void movgem_map(struct work_buf *buf, void *addr)
 {
 	struct drm_movgem_bo_mmap_offset offset = { .handle = buf->handle };
 	int err;
@@ -197,7 +197,7 @@ static uint64_t movgem_moved(void)
 	return movgem_stat("migrate_ok");
 }
 
-const struct demo_store store_movgem = {
+const struct work_store store_movgem = {
 	.name = "movgem",
 	.open = movgem_open,
 	.create = movgem_create,
@@ -215,7 +215,7 @@ static void vgem_open(void)
 	drm_fd = open_driver("vgem", "card");
 }
 
-static int vgem_create(struct demo_buf *buf, void *addr)
+static int vgem_create(struct work_buf *buf, void *addr)
 {
 	struct drm_mode_create_dumb create = {
 		.width = 128, .height = 128, .bpp = 32,
@@ -223,7 +223,7 @@ static int vgem_create(struct demo_buf *buf, void *addr)
 	struct drm_mode_map_dumb offset = { 0 };
 	int ret;
 
-	_Static_assert(128 * 128 * 4 == DEMO_BUF_SIZE, "64 KiB");
+	_Static_assert(128 * 128 * 4 == WORK_BUF_SIZE, "64 KiB");
 	if (drmIoctl(drm_fd, DRM_IOCTL_MODE_CREATE_DUMB, &create))
 		return -errno;
 	buf->handle = create.handle;
@@ -239,7 +239,7 @@ static int vgem_create(struct demo_buf *buf, void *addr)
 	return ret;
 }
 
-const struct demo_store store_vgem = {
+static const struct work_store store_vgem = {
 	.name = "vgem",
 	.open = vgem_open,
 	.create = vgem_create,
@@ -252,9 +252,9 @@ static void anonymous_open(void)
 {
 }
 
-static int anonymous_create(struct demo_buf *buf, void *addr)
+static int anonymous_create(struct work_buf *buf, void *addr)
 {
-	void *map = mmap(addr, DEMO_BUF_SIZE, PROT_READ | PROT_WRITE,
+	void *map = mmap(addr, WORK_BUF_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE,
 			 -1, 0);
 
@@ -262,7 +262,7 @@ static int anonymous_create(struct demo_buf *buf, void *addr)
 	return map == MAP_FAILED ? -errno : 0;
 }
 
-static void anonymous_destroy(struct demo_buf *buf, void *addr)
+static void anonymous_destroy(struct work_buf *buf, void *addr)
 {
 	(void)buf;
 	unmap(addr);
@@ -271,18 +271,18 @@ static void anonymous_destroy(struct demo_buf *buf, void *addr)
 static void anonymous_frames(void (*report)(uint64_t pfn))
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY);
-	uint64_t entry[DEMO_BUF_PAGES];
+	uint64_t entry[WORK_BUF_PAGES];
 	size_t i, n;
 
 	if (fd < 0)
 		die("/proc/self/pagemap: %s", strerror(errno));
-	for (i = 0; i < demo.count; i++) {
-		uintptr_t addr = (uintptr_t)buf_addr(&demo.bufs[i]);
+	for (i = 0; i < work.count; i++) {
+		uintptr_t addr = (uintptr_t)buf_addr(&work.bufs[i]);
 
 		if (pread(fd, entry, sizeof(entry),
-			  addr / DEMO_PAGE_SIZE * sizeof(*entry)) != sizeof(entry))
+			  addr / WORK_PAGE_SIZE * sizeof(*entry)) != sizeof(entry))
 			die("/proc/self/pagemap: %s", strerror(errno));
-		for (n = 0; n < DEMO_BUF_PAGES; n++) {
+		for (n = 0; n < WORK_BUF_PAGES; n++) {
 			if (entry[n] >> 63)
 				report(entry[n] & ((1ULL << 55) - 1));
 		}
@@ -295,7 +295,7 @@ static uint64_t anonymous_moved(void)
 	return read_field("/proc/vmstat", "pgmigrate_success");
 }
 
-const struct demo_store store_anonymous = {
+static const struct work_store store_anonymous = {
 	.name = "anonymous",
 	.open = anonymous_open,
 	.create = anonymous_create,
@@ -304,3 +304,18 @@ const struct demo_store store_anonymous = {
 	.moved = anonymous_moved,
 	.moved_source = "pgmigrate_success in /proc/vmstat",
 };
+
+/* The store called @name, or NULL. */
+const struct work_store *find_store(const char *name)
+{
+	static const struct work_store *const stores[] = {
+		&store_movgem, &store_vgem, &store_anonymous,
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(stores) / sizeof(stores[0]); i++) {
+		if (!strcmp(stores[i]->name, name))
+			return stores[i];
+	}
+	return NULL;
+}

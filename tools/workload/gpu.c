@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The main job's guest program: GPU jobs. All the buffers are bound in one VM,
+ * The workload: GPU jobs. All the buffers are bound in one VM,
  * and one queue executes jobs of four commands each: three copies of a page's
  * body to a page of another buffer, and a fill. The queue executes in order, so
  * what every body must hold is known without asking: the tags are kept as the
@@ -19,7 +19,7 @@
 #include <drm.h>
 #include <movgem_drm.h>
 
-#include "demo.h"
+#include "workload.h"
 
 /* Jobs in flight; a stream's place is used again after RING jobs. */
 #define DEPTH		8
@@ -39,18 +39,18 @@ static struct {
 	uint64_t va_start;
 	uint64_t submitted;
 	uint64_t rnd;
-	struct demo_buf stream_buf;
+	struct work_buf stream_buf;
 	struct stream *streams;
 } gpu;
 
 static uint64_t body_va(size_t page)
 {
-	return gpu.va_start + page * DEMO_PAGE_SIZE + DEMO_HEAD_SIZE;
+	return gpu.va_start + page * WORK_PAGE_SIZE + WORK_HEAD_SIZE;
 }
 
 static uint64_t streams_va(void)
 {
-	return gpu.va_start + page_count() * DEMO_PAGE_SIZE;
+	return gpu.va_start + page_count() * WORK_PAGE_SIZE;
 }
 
 static void ioctl_or_die(unsigned long request, void *arg, const char *name)
@@ -102,19 +102,19 @@ static void submit_one(void)
 			.hdr.size = sizeof(stream->copy[i]),
 			.src = body_va(src),
 			.dst = body_va(dst),
-			.size = DEMO_BODY_SIZE,
+			.size = WORK_BODY_SIZE,
 		};
-		demo.tags[dst] = demo.tags[src];
+		work.tags[dst] = work.tags[src];
 	}
 	to = (to + COPIES) % page_count();
 	stream->fill = (struct drm_movgem_cmd_fill){
 		.hdr.opcode = DRM_MOVGEM_CMD_FILL,
 		.hdr.size = sizeof(stream->fill),
 		.dst = body_va(to),
-		.size = DEMO_BODY_SIZE,
+		.size = WORK_BODY_SIZE,
 		.value = (uint32_t)seqno,
 	};
-	demo.tags[to] = DEMO_TAG_FILL | (uint32_t)seqno;
+	work.tags[to] = WORK_TAG_FILL | (uint32_t)seqno;
 
 	ioctl_or_die(DRM_IOCTL_MOVGEM_SUBMIT, &submit, "SUBMIT");
 	gpu.submitted = seqno;
@@ -140,17 +140,17 @@ static void *gpu_main(void *arg)
 static void bind_all(void)
 {
 	struct drm_movgem_bind_op *ops;
-	size_t i, n, total = demo.count + 1;
+	size_t i, n, total = work.count + 1;
 
 	ops = calloc(total, sizeof(*ops));
 	if (!ops)
 		die("no memory");
 	for (i = 0; i < total; i++) {
 		ops[i].op = DRM_MOVGEM_BIND_OP_MAP;
-		ops[i].handle = i < demo.count ? demo.bufs[i].handle :
+		ops[i].handle = i < work.count ? work.bufs[i].handle :
 						 gpu.stream_buf.handle;
-		ops[i].va = gpu.va_start + i * DEMO_BUF_SIZE;
-		ops[i].size = DEMO_BUF_SIZE;
+		ops[i].va = gpu.va_start + i * WORK_BUF_SIZE;
+		ops[i].size = WORK_BUF_SIZE;
 	}
 	for (i = 0; i < total; i += n) {
 		struct drm_movgem_vm_bind bind = {
@@ -182,15 +182,15 @@ void gpu_start(void)
 
 	ioctl_or_die(DRM_IOCTL_MOVGEM_DEV_QUERY, &query, "DEV_QUERY");
 	gpu.va_start = info.va_start;
-	gpu.rnd = ~demo.seed;
+	gpu.rnd = ~work.seed;
 
 	/* The window has one slot more than there are buffers, for this one. */
-	gpu.stream_buf.slot = demo.slots;
+	gpu.stream_buf.slot = work.slots;
 	gpu.streams = (struct stream *)buf_addr(&gpu.stream_buf);
-	err = demo.store->create(&gpu.stream_buf, gpu.streams);
+	err = work.store->create(&gpu.stream_buf, gpu.streams);
 	if (err)
 		die("no buffer for the command streams: %s", strerror(-err));
-	demo.store->map(&gpu.stream_buf, gpu.streams);
+	work.store->map(&gpu.stream_buf, gpu.streams);
 
 	bind_all();
 	ioctl_or_die(DRM_IOCTL_MOVGEM_QUEUE_CREATE, &queue, "QUEUE_CREATE");
@@ -201,6 +201,11 @@ void gpu_start(void)
 	err = pthread_create(&gpu.thread, NULL, gpu_main, NULL);
 	if (err)
 		die("pthread_create: %s", strerror(err));
+}
+
+bool gpu_is_running(void)
+{
+	return gpu.queue;
 }
 
 /* Jobs that have ended so far. One that ended in a fault is fatal. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The main job's guest program: what the buffers hold, who writes to them all
+ * The workload: what the buffers hold, who writes to them all
  * the time, and the check at the end.
  *
  * A page is a head and a body. The head's first word is a counter, which one
@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "demo.h"
+#include "workload.h"
 
 /*
  * How often a writer increments before it goes on to another page, how many
@@ -49,7 +49,7 @@ static atomic_bool stopping;
 /* The word at @word of a page with @tag. */
 static inline uint64_t pattern(uint64_t tag, size_t word)
 {
-	uint64_t x = (tag + demo.seed + 1) * 0x9e3779b97f4a7c15ULL;
+	uint64_t x = (tag + work.seed + 1) * 0x9e3779b97f4a7c15ULL;
 
 	x += word * 0xbf58476d1ce4e5b9ULL;
 	return x ^ x >> 29;
@@ -57,13 +57,13 @@ static inline uint64_t pattern(uint64_t tag, size_t word)
 
 static inline uint64_t expected(size_t page, size_t word)
 {
-	uint64_t tag = demo.tags[page];
+	uint64_t tag = work.tags[page];
 
 	if (!word)
-		return demo.counters[page];
-	if (word < WORDS(DEMO_HEAD_SIZE))
+		return work.counters[page];
+	if (word < WORDS(WORK_HEAD_SIZE))
 		return pattern(~page, word);
-	if (tag & DEMO_TAG_FILL)
+	if (tag & WORK_TAG_FILL)
 		return (tag & 0xffffffff) << 32 | (tag & 0xffffffff);
 	return pattern(tag, word);
 }
@@ -72,16 +72,16 @@ void content_fill(void)
 {
 	size_t page, word;
 
-	demo.counters = calloc(page_count(), sizeof(*demo.counters));
-	demo.tags = calloc(page_count(), sizeof(*demo.tags));
-	if (!demo.counters || !demo.tags)
+	work.counters = calloc(page_count(), sizeof(*work.counters));
+	work.tags = calloc(page_count(), sizeof(*work.tags));
+	if (!work.counters || !work.tags)
 		die("no memory for %zu counters", page_count());
 
 	for (page = 0; page < page_count(); page++) {
 		uint64_t *p = (uint64_t *)page_addr(page);
 
-		demo.tags[page] = page;
-		for (word = 0; word < WORDS(DEMO_PAGE_SIZE); word++)
+		work.tags[page] = page;
+		for (word = 0; word < WORDS(WORK_PAGE_SIZE); word++)
 			p[word] = expected(page, word);
 	}
 }
@@ -89,7 +89,7 @@ void content_fill(void)
 static void *writer_main(void *arg)
 {
 	struct writer *w = arg;
-	uint64_t rnd = demo.seed + w->index;
+	uint64_t rnd = work.seed + w->index;
 	unsigned int visits;
 	sigset_t all;
 
@@ -99,16 +99,16 @@ static void *writer_main(void *arg)
 
 	for (visits = 1; !atomic_load_explicit(&stopping, memory_order_relaxed);
 	     visits++) {
-		size_t buf = next_random(&rnd) % (demo.count / writer_count) *
+		size_t buf = next_random(&rnd) % (work.count / writer_count) *
 			     writer_count + w->index;
-		size_t page = buf * DEMO_BUF_PAGES +
-			      next_random(&rnd) % DEMO_BUF_PAGES;
+		size_t page = buf * WORK_BUF_PAGES +
+			      next_random(&rnd) % WORK_BUF_PAGES;
 		volatile uint64_t *counter = (uint64_t *)page_addr(page);
 		unsigned int i;
 
 		for (i = 0; i < BURST; i++)
 			*counter += 1;
-		demo.counters[page] += BURST;
+		work.counters[page] += BURST;
 		atomic_fetch_add_explicit(&w->writes, BURST,
 					  memory_order_relaxed);
 		if (visits % VISITS == 0)
@@ -122,7 +122,7 @@ void content_start_writers(unsigned int threads)
 {
 	unsigned int i;
 
-	if (threads > WRITERS_MAX || threads > demo.count)
+	if (threads > WRITERS_MAX || threads > work.count)
 		die("%u writers are too many", threads);
 	writer_count = threads;
 	for (i = 0; i < threads; i++) {
@@ -165,7 +165,7 @@ uint64_t content_check(void)
 		const uint64_t *p = (uint64_t *)page_addr(page);
 		bool good = true;
 
-		for (word = 0; word < WORDS(DEMO_PAGE_SIZE); word++) {
+		for (word = 0; word < WORDS(WORK_PAGE_SIZE); word++) {
 			uint64_t want = expected(page, word);
 			uint64_t have = p[word], differ;
 
@@ -173,8 +173,8 @@ uint64_t content_check(void)
 				continue;
 			if (good && pages < 8)
 				say("LOST: buffer %zu page %zu byte %zu: %#lx, not %#lx",
-				    page / DEMO_BUF_PAGES,
-				    page % DEMO_BUF_PAGES, word * 8, have, want);
+				    page / WORK_BUF_PAGES,
+				    page % WORK_BUF_PAGES, word * 8, have, want);
 			good = false;
 			for (differ = have ^ want; differ; differ >>= 8)
 				lost += !!(differ & 0xff);

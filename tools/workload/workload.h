@@ -1,38 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The main job's guest program: shared declarations. See workload.c for what
- * it does as a whole.
+ * The workload of the tools in guests: memory full of 64 KiB buffers of some
+ * kind, CPU threads and GPU jobs that write to them all the time, and a check of
+ * every byte. tools/demo and tools/memory have programs around it.
  *
  * Copyright (C) 2026 movgem maintainers
  */
-#ifndef _MOVGEM_DEMO_H_
-#define _MOVGEM_DEMO_H_
+#ifndef _MOVGEM_WORKLOAD_H_
+#define _MOVGEM_WORKLOAD_H_
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
-#define DEMO_PAGE_SIZE		4096UL
-#define DEMO_BUF_SIZE		65536UL
-#define DEMO_BUF_PAGES		(DEMO_BUF_SIZE / DEMO_PAGE_SIZE)
-#define DEMO_HUGE_SIZE		(2UL << 20)
-
-/* Of so many consecutive buffers one stays. */
-#define DEMO_GROUP		4
+#define WORK_PAGE_SIZE		4096UL
+#define WORK_BUF_SIZE		65536UL
+#define WORK_BUF_PAGES		(WORK_BUF_SIZE / WORK_PAGE_SIZE)
+#define WORK_HUGE_SIZE		(2UL << 20)
 
 /**
- * struct demo_buf - one buffer
- * @slot: where it is mapped: @slot * DEMO_BUF_SIZE into the window
+ * struct work_buf - one buffer
+ * @slot: where it is mapped: @slot * WORK_BUF_SIZE into the window
  * @handle: GEM handle; zero for anonymous memory
  */
-struct demo_buf {
+struct work_buf {
 	uint32_t slot;
 	uint32_t handle;
 };
 
 /**
- * struct demo_store - a kind of buffer
+ * struct work_store - a kind of buffer
  * @name: for messages
  * @open: find the device
  * @create: make one buffer with all of its pages, where that takes a mapping:
@@ -45,19 +43,19 @@ struct demo_buf {
  *	frames that buffers left
  * @moved_source: where @moved comes from
  */
-struct demo_store {
+struct work_store {
 	const char *name;
 	void (*open)(void);
-	int (*create)(struct demo_buf *buf, void *addr);
-	void (*map)(struct demo_buf *buf, void *addr);
-	void (*destroy)(struct demo_buf *buf, void *addr);
+	int (*create)(struct work_buf *buf, void *addr);
+	void (*map)(struct work_buf *buf, void *addr);
+	void (*destroy)(struct work_buf *buf, void *addr);
 	void (*frames)(void (*report)(uint64_t pfn));
 	uint64_t (*moved)(void);
 	const char *moved_source;
 };
 
 /**
- * struct demo_state - everything that the parts share
+ * struct work_state - everything that the parts share
  * @store: the kind of buffer
  * @bufs: the buffers that stay, @count of them
  * @count: how many
@@ -67,9 +65,9 @@ struct demo_store {
  * @counters: per page, how often the CPU wrote to it
  * @tags: per page, what its body must hold (content.c)
  */
-struct demo_state {
-	const struct demo_store *store;
-	struct demo_buf *bufs;
+struct work_state {
+	const struct work_store *store;
+	struct work_buf *bufs;
 	size_t count;
 	size_t slots;
 	uint8_t *window;
@@ -78,9 +76,9 @@ struct demo_state {
 	uint64_t *tags;
 };
 
-extern struct demo_state demo;
+extern struct work_state work;
 
-/* workload.c: helpers */
+/* util.c */
 void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 double now(void);
@@ -89,40 +87,39 @@ uint64_t read_number(const char *path);
 uint64_t read_field(const char *path, const char *name);
 int write_text(const char *path, const char *text);
 
-static inline uint8_t *buf_addr(const struct demo_buf *buf)
+static inline uint8_t *buf_addr(const struct work_buf *buf)
 {
-	return demo.window + buf->slot * DEMO_BUF_SIZE;
+	return work.window + buf->slot * WORK_BUF_SIZE;
 }
 
 /* Page number @page of all the buffers that stay. */
 static inline uint8_t *page_addr(size_t page)
 {
-	return buf_addr(&demo.bufs[page / DEMO_BUF_PAGES]) +
-	       page % DEMO_BUF_PAGES * DEMO_PAGE_SIZE;
+	return buf_addr(&work.bufs[page / WORK_BUF_PAGES]) +
+	       page % WORK_BUF_PAGES * WORK_PAGE_SIZE;
 }
 
 static inline size_t page_count(void)
 {
-	return demo.count * DEMO_BUF_PAGES;
+	return work.count * WORK_BUF_PAGES;
 }
 
 /* stores.c */
-extern const struct demo_store store_movgem;
-extern const struct demo_store store_vgem;
-extern const struct demo_store store_anonymous;
+extern const struct work_store store_movgem;
+const struct work_store *find_store(const char *name);
 int movgem_fd(void);
 uint32_t movgem_vm(void);
 uint64_t movgem_stat(const char *name);
 char *movgem_debugfs(const char *name);
 
 /*
- * content.c: a page is a head of DEMO_HEAD_SIZE bytes, which the CPU writes
+ * content.c: a page is a head of WORK_HEAD_SIZE bytes, which the CPU writes
  * (a counter, then a fixed pattern), and a body, which the GPU copies and fills.
  */
-#define DEMO_HEAD_SIZE		64UL
-#define DEMO_BODY_SIZE		(DEMO_PAGE_SIZE - DEMO_HEAD_SIZE)
+#define WORK_HEAD_SIZE		64UL
+#define WORK_BODY_SIZE		(WORK_PAGE_SIZE - WORK_HEAD_SIZE)
 /* A tag with this bit: the body was filled with the low 32 bits. */
-#define DEMO_TAG_FILL		(1ULL << 63)
+#define WORK_TAG_FILL		(1ULL << 63)
 
 void content_fill(void);
 void content_start_writers(unsigned int threads);
@@ -130,15 +127,39 @@ uint64_t content_writes(void);
 void content_stop_writers(void);
 uint64_t content_check(void);
 
-/* gpu.c */
+/* layout.c */
+void layout_make(uint64_t bytes, unsigned int reserve_mib, unsigned int group);
+
+/* gpu.c: movgem's buffers only */
 void gpu_start(void);
+bool gpu_is_running(void);
 uint64_t gpu_completed(void);
 void gpu_stop(void);
+
+/* rates.c */
+
+/**
+ * struct sample - what had been done at a time
+ * @time: when
+ * @has_gpu: the GPU is at work
+ * @writes: of the CPU threads
+ * @jobs: of the GPU
+ */
+struct sample {
+	double time;
+	bool has_gpu;
+	uint64_t writes;
+	uint64_t jobs;
+};
+
+void take_sample(struct sample *s);
+void print_rates(FILE *json, const char *name, const struct sample *a,
+		 const struct sample *b);
 
 /* memmap.c */
 
 /**
- * struct demo_block - a memory block of the kernel (memory hotplug)
+ * struct work_block - a memory block of the kernel (memory hotplug)
  * @id: its number N in /sys/devices/system/memory/memoryN
  * @movable: it lies in ZONE_MOVABLE
  * @buffer_pages: pages of buffers in it when the map was last made
@@ -149,7 +170,7 @@ void gpu_stop(void);
  * @seconds: how long that took
  * @error: errno otherwise
  */
-struct demo_block {
+struct work_block {
 	unsigned int id;
 	bool movable;
 	size_t buffer_pages;
@@ -161,7 +182,7 @@ struct demo_block {
 	int error;
 };
 
-extern struct demo_block *blocks;
+extern struct work_block *blocks;
 extern size_t block_count;
 
 /**
@@ -183,28 +204,5 @@ struct memmap_summary {
 
 void memmap_init(void);
 void memmap_dump(const char *path, struct memmap_summary *sum);
-
-/* trigger.c */
-
-/**
- * struct trigger_result - what the kernel could give
- * @seconds: how long it took
- * @huge_pages: 2 MiB pages
- * @rounds: how often it was asked for them
- * @tried: memory blocks that were asked for
- * @offlined: memory blocks that went offline
- */
-struct trigger_result {
-	double seconds;
-	uint64_t huge_pages;
-	unsigned int rounds;
-	unsigned int tried;
-	unsigned int offlined;
-};
-
-void trigger_prepare(void);
-void trigger_huge_pages(struct trigger_result *res);
-void trigger_release(void);
-void trigger_offline(struct trigger_result *res, unsigned int limit);
 
 #endif
