@@ -4,6 +4,8 @@
 
 ENTER = MOVGEM_JOBS="$(JOBS)" tools/root enter
 JOBS  ?= $(shell nproc)
+# 6.12 and 7.2 are Debian's own, debug is built by tools/kernel; all is all three
+KERNEL ?= 6.12
 # What is passed on to kbuild: make module W=1 C=2
 KBUILD_VARS = $(foreach v,W C CF V KCFLAGS,$(if $($(v)),$(v)="$($(v))"))
 
@@ -18,8 +20,9 @@ help: ## this list
 root: ## make the Debian 13 root with the whole tool chain (cached outside the tree)
 	@tools/root make
 
-module: ## build the driver for stock 6.12: out/build/movgem.ko (W=1, C=2 are passed on)
-	@$(ENTER) tools/lib/build-module $(KBUILD_VARS)
+module: ## build the driver: out/build/KERNEL/movgem.ko (KERNEL=7.2, debug or all; W=1, C=2)
+	@$(if $(filter debug all,$(KERNEL)),tools/kernel make)
+	@$(ENTER) tools/lib/build-module --kernel $(KERNEL) $(KBUILD_VARS)
 
 # With IGT=<tree> the tests are built inside that IGT tree, by its own rules.
 igt-tests: ## build the IGT tests: out/build/igt (or in a real IGT tree: IGT=<tree>)

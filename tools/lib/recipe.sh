@@ -6,6 +6,10 @@
 
 suite=trixie
 sid=sid
+# Two stock kernels: that of the release, and a later series from its backports, which
+# apt prefers for nothing else. Of the series the newest that is there in full is taken.
+backports=trixie-backports
+backports_series=7.2
 # The packages that come from sid, with the libraries they need newer.
 from_sid='igt* libigt* intel-gpu-tools libdrm* libxv1'
 
@@ -52,23 +56,46 @@ host_apt_options() {
 		grep -v ' "";$' || :
 }
 
-# From Debian's linux-source: the checking scripts and the sphinx extensions.
-# Runs in the root, while mmdebstrap still has its package lists.
-write_tools_hook() {
-	cat <<'HOOK'
+# Runs in the root, while mmdebstrap still has its package lists: the kernel of
+# the backports; Debian's linux-source, whose checking scripts and sphinx
+# extensions are unpacked, and of which tools/kernel builds the debug kernel.
+write_customize_hook() {
+	cat <<HOOK
 set -e
+export SERIES=$backports_series BACKPORTS=$backports
+HOOK
+	cat <<'HOOK'
 exec chroot "$1" sh -ec '
+	# A newer one can be there in part, with its signed image yet to come.
+	release=
+	for binary in $(apt-cache --names-only search "^linux-binary-$SERIES\.[0-9]*[+]deb13-amd64\$" |
+			cut -d" " -f1 | sort -V); do
+		version=${binary#linux-binary-}
+		if apt-cache show "linux-modules-$version" "linux-headers-$version" >/dev/null; then
+			release=$version
+		fi
+	done
+	if [ -z "$release" ]; then
+		echo "E: $BACKPORTS has no complete kernel of the series $SERIES" >&2
+		exit 1
+	fi
+	DEBIAN_FRONTEND=noninteractive apt-get install -y \
+		"linux-binary-$release" "linux-modules-$release" "linux-headers-$release"
+	depmod "$release"
+
 	mkdir -p /usr/src/linux-tools-src /tmp/src
 	cd /tmp/src
 	apt-get download linux-source-6.12
+	dpkg-deb -f linux-source-6.12_*.deb Version >/usr/src/linux-source-6.12.version
 	dpkg-deb --fsys-tarfile linux-source-6.12_*.deb |
-		tar -xO ./usr/src/linux-source-6.12.tar.xz |
-		tar -xJ -C /usr/src/linux-tools-src --strip-components=1 \
-			linux-source-6.12/scripts \
-			linux-source-6.12/Documentation/sphinx \
-			linux-source-6.12/Documentation/sphinx-static \
-			linux-source-6.12/Documentation/conf.py \
-			linux-source-6.12/COPYING
+		tar -xO ./usr/src/linux-source-6.12.tar.xz >/usr/src/linux-source-6.12.tar.xz
+	tar -xJf /usr/src/linux-source-6.12.tar.xz -C /usr/src/linux-tools-src \
+		--strip-components=1 \
+		linux-source-6.12/scripts \
+		linux-source-6.12/Documentation/sphinx \
+		linux-source-6.12/Documentation/sphinx-static \
+		linux-source-6.12/Documentation/conf.py \
+		linux-source-6.12/COPYING
 	cd /
 	rm -rf /tmp/src
 '
@@ -82,6 +109,7 @@ make_base() {
 
 	{
 		echo "deb [signed-by=$_key] $_uri $suite main"
+		echo "deb [signed-by=$_key] $_uri $backports main"
 		echo "deb [signed-by=$_key] $_uri $sid main"
 	} >"$tmp/sources.list"
 	cat >"$tmp/pin" <<PIN
@@ -98,7 +126,7 @@ PIN
 	echo 'Acquire::Check-Valid-Until "false";' >>"$tmp/apt.conf"
 	echo 'Acquire::Languages "none";' >>"$tmp/apt.conf"
 
-	write_tools_hook >"$tmp/tools-hook"
+	write_customize_hook >"$tmp/customize-hook"
 
 	# No locales, manuals and documents: this root is for machines.
 	env DEBIAN_FRONTEND=noninteractive INITRD=No LC_ALL=C \
@@ -111,7 +139,7 @@ PIN
 		--dpkgopt='path-include=/usr/share/doc/*/copyright' \
 		--dpkgopt=force-unsafe-io \
 		--setup-hook="mkdir -p \"\$1/etc/apt/preferences.d\" && cp '$tmp/pin' \"\$1/etc/apt/preferences.d/sid\"" \
-		--customize-hook="sh '$tmp/tools-hook' \"\$1\"" \
+		--customize-hook="sh '$tmp/customize-hook' \"\$1\"" \
 		--skip=cleanup/reproducible \
 		"$suite" "$tmp/fs" "$tmp/sources.list"
 }

@@ -23,11 +23,13 @@ TREE = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(TREE, "out/build")
 GUEST = os.path.join(TREE, "tools/guest")
 
-# The seam for further kernels: version -> what tools/guest/mkguest made of it.
-KERNELS = ("6.12",)
+# Two of Debian's own, in the root, and the one that tools/kernel builds.
+KERNELS = ("6.12", "7.2", "debug")
 
 EXIT_KERNEL, EXIT_TIMEOUT, EXIT_RUNNER = 123, 124, 125
 BOOT_SECONDS = 300
+# A socket's path has room for no more.
+SOCKET_PATH = 107
 
 # What counts as a failure in the kernel's log. The detector reads the guest's
 # console, so a line that a program writes to /dev/kmsg counts too.
@@ -44,6 +46,8 @@ SPLAT = re.compile(
 FATAL = re.compile(r"Kernel panic|kernel BUG at|Oops: |soft lockup|hard LOCKUP")
 FATAL_GRACE = 10
 SPLAT_LINES = 16
+# For the debug kernel: freed pages are poisoned, and there is a CMA area.
+DEBUG_APPEND = ("page_poison=1", "cma=64M", "kmemleak=on")
 # Lines of a splat that help nobody in a message; the log has them.
 NOISE = re.compile(r"\] (?:R[A-Z0-9]{2}: |R\d+: |[FCD]S: |CR2: |DR\d: |Code: |Modules linked in|"
                    r"Hardware name|PKRU|CS: | \? |</?TASK>|---\[)")
@@ -59,6 +63,11 @@ One argument after -- is a line for sh; several are a command and its arguments.
 In the guest: /movgem is the work tree's out/build (read-only), /share the
 directory of --share (read-write), / a throw-away copy of the Debian 13 root.
 The kernel's console is kept in out/vm/, newest in out/vm/last.log.
+
+--qmp PATH lets a program outside change the machine while the command runs, by
+QEMU's own protocol (tools/lib/qmp.py speaks it): device_add, device_del,
+object-add, qom-set. The memory devices have the ids dimm0, dimm1... (memory
+backends d0, d1...) and vmem0, vmem1... (backends m0, m1...).
 """
 
 
@@ -84,11 +93,22 @@ def parse_args(argv):
         usage="tools/vm run [options] -- COMMAND...",
         description="Boot a fresh guest with movgem loaded and run COMMAND in it as root.")
     add = parser.add_argument
-    add("--kernel", default="6.12", help="kernel version (default %(default)s)")
+    add("--kernel", default="6.12",
+        help="6.12 and 7.2 are Debian's own, debug is built by tools/kernel (default %(default)s)")
     add("--mem", default="2G", type=parse_size, metavar="SIZE", help="memory (default 2G)")
     add("--dimm", default=[], type=parse_size, action="append", metavar="SIZE",
         help="add a hot-pluggable DIMM, onlined as movable memory, so that its blocks can "
              "be taken offline; may be repeated")
+    add("--virtio-mem", default=[], type=parse_virtio_mem, action="append",
+        metavar="SIZE[,REQUESTED]",
+        help="add a virtio-mem device that can give the guest up to SIZE, and at first gives "
+             "it REQUESTED (default: all), onlined as movable memory; may be repeated")
+    add("--maxmem", default=0, type=parse_size, metavar="SIZE",
+        help="memory that can be in the machine at most, with devices that are added later")
+    add("--slots", default=0, type=int, metavar="N",
+        help="DIMMs that can be plugged in later")
+    add("--numa", default=1, type=int, metavar="N",
+        help="spread memory, processors and DIMMs evenly over N nodes")
     add("--smp", default="2", metavar="N", help="processors (default %(default)s)")
     add("--param", default=[], action="append", metavar="K=V",
         help="module parameter of movgem; may be repeated")
@@ -108,6 +128,7 @@ def parse_args(argv):
     add("--udev", action="store_true", help="start udevd in the guest")
     add("--allow-warn", action="store_true",
         help="report what the kernel complains of, but do not fail for it")
+    add("--qmp", metavar="PATH", help="make a QMP socket there")
     add("--log", metavar="FILE", help="where to keep the kernel's console")
     add("-v", "--verbose", action="store_true",
         help="show the kernel's console and the QEMU command on stderr")
@@ -134,13 +155,46 @@ def parse_args(argv):
             parser.error(f"--param {param}: must be name=value")
     if args.share and not os.path.isdir(args.share):
         parser.error(f"--share {args.share}: no such directory")
+    if not 1 <= args.numa <= 8:
+        parser.error(f"--numa {args.numa}: 1 to 8 nodes")
+    if not args.smp.isdecimal() or not int(args.smp):
+        parser.error(f"--smp {args.smp}: must be a number")
+    if args.mem % args.numa:
+        parser.error(f"--numa {args.numa}: {args.mem}M cannot be divided evenly")
+    if args.qmp:
+        args.qmp = os.path.abspath(args.qmp)
+        if len(args.qmp.encode()) > SOCKET_PATH:
+            parser.error(f"--qmp {args.qmp}: longer than {SOCKET_PATH} characters")
+        if not os.path.isdir(os.path.dirname(args.qmp)):
+            parser.error(f"--qmp {args.qmp}: no such directory")
+        if os.path.exists(args.qmp):
+            os.unlink(args.qmp)
     return args
 
 
+def parse_virtio_mem(text):
+    size, _, requested = text.partition(",")
+    size = parse_size(size)
+    requested = parse_size(requested) if requested else size
+    if requested > size:
+        raise argparse.ArgumentTypeError(f"'{text}': more is requested than there is")
+    return size, requested
+
+
 def guest_dir():
-    """Where tools/root put the kernel, the initramfs and the disk image."""
+    """Where tools/root put the disk image and the stock kernels."""
     with open("/etc/movgem-root", encoding="utf-8") as file:
         return os.path.join(os.environ["MOVGEM_CACHE"], file.read().strip())
+
+
+def kernel_dir(kernel):
+    """Where vmlinuz, initramfs.cpio and version of a kernel are; the debug kernel is built
+    first where it has not been."""
+    if kernel == "debug":
+        return subprocess.run([os.path.join(TREE, "tools/kernel"), "make"], check=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              text=True).stdout.strip()
+    return f"{guest_dir()}/kernel-{kernel}"
 
 
 def newest(*tops):
@@ -160,14 +214,15 @@ def the_module(args):
         if not os.path.isfile(args.module):
             die(f"{args.module}: no such file")
         return args.module
-    module = os.path.join(BUILD, "movgem.ko")
+    module = os.path.join(BUILD, args.kernel, "movgem.ko")
     if not os.path.exists(module) or os.stat(module).st_mtime < newest("drivers", "include"):
-        say("building movgem.ko")
-        result = subprocess.run([os.path.join(HERE, "build-module")], text=True, check=False,
+        say(f"building movgem.ko for the kernel {args.kernel}")
+        result = subprocess.run([os.path.join(HERE, "build-module"), "--kernel", args.kernel],
+                                text=True, check=False,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if result.returncode:
             sys.stderr.write(result.stdout)
-            die("movgem.ko does not build")
+            die(f"movgem.ko does not build for the kernel {args.kernel}")
     return module
 
 
@@ -205,7 +260,7 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def kvm_works(guest, kernel):
+def kvm_works():
     """Does KVM run a stock kernel here? /dev/kvm may be there and the guest still hang, so
     boot one, with 15 seconds to say so. The answer holds until the host is booted again."""
     try:
@@ -217,13 +272,14 @@ def kvm_works(guest, kernel):
     if os.path.exists(known):
         return read(known) == b"yes"
     say("trying whether KVM runs a stock kernel (at most 15 seconds, once)")
+    kernel = kernel_dir("6.12")
     with tempfile.TemporaryDirectory(prefix="movgem-vm-") as tmp:
         initrd = os.path.join(tmp, "initrd")
-        make_initrd(initrd, f"{guest}/initramfs-{kernel}.cpio",
+        make_initrd(initrd, f"{kernel}/initramfs.cpio",
                     {"init": (0o100755, read(f"{GUEST}/init"))})
         command = ["qemu-system-x86_64", "-M", "q35", "-accel", "kvm", "-cpu", "host",
                    "-m", "256M", "-nodefaults", "-display", "none", "-no-reboot",
-                   "-serial", "stdio", "-kernel", f"{guest}/vmlinuz-{kernel}",
+                   "-serial", "stdio", "-kernel", f"{kernel}/vmlinuz",
                    "-initrd", initrd, "-append", "console=ttyS0 panic=-1 movgem.probe"]
         try:
             output = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -239,32 +295,58 @@ def kvm_works(guest, kernel):
     return works
 
 
-def qemu_command(args, guest, tmp, log):
+def memory_arguments(args):
+    """QEMU's arguments for the memory: what is there from the start, spread over the NUMA
+    nodes, and the devices that can be taken away."""
+    result, devices, slots = [], 0, args.slots + len(args.dimm)
+    if args.numa > 1:
+        processors = int(args.smp)
+        for node in range(args.numa):
+            first = node * processors // args.numa
+            last = (node + 1) * processors // args.numa - 1
+            cpus = f",cpus={first}-{last}" if last >= first else ""
+            result += ["-object", f"memory-backend-ram,id=n{node},size={args.mem // args.numa}M",
+                       "-numa", f"node,nodeid={node},memdev=n{node}{cpus}"]
+    for number, size in enumerate(args.dimm):
+        result += ["-object", f"memory-backend-ram,id=d{number},size={size}M",
+                   "-device", f"pc-dimm,id=dimm{number},memdev=d{number},"
+                              f"node={number % args.numa}"]
+        devices += size
+    for number, (size, requested) in enumerate(args.virtio_mem):
+        result += ["-object", f"memory-backend-ram,id=m{number},size={size}M",
+                   "-device", f"virtio-mem-pci,id=vmem{number},memdev=m{number},"
+                              f"requested-size={requested}M,node={number % args.numa}"]
+        devices += size
+    memory = f"{args.mem}M"
+    if devices or args.maxmem or slots:
+        # Each device may need a GiB more to be aligned.
+        room = args.mem + devices + 4096
+        memory += f",slots={max(slots, 1)},maxmem={max(room, args.maxmem)}M"
+    return ["-m", memory, *result]
+
+
+def qemu_command(args, kernel, tmp, log):
     if args.icount:
         accel = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu", "max"]
         args.smp = "1"
-    elif args.accel == "kvm" or (args.accel == "auto" and kvm_works(guest, args.kernel)):
+    elif args.accel == "kvm" or (args.accel == "auto" and kvm_works()):
         accel = ["-accel", "kvm", "-cpu", "host"]
     else:
         accel = ["-accel", "tcg,thread=multi", "-cpu", "max"]
-    memory = f"{args.mem}M"
-    dimms = []
-    for number, size in enumerate(args.dimm):
-        dimms += ["-object", f"memory-backend-ram,id=d{number},size={size}M",
-                  "-device", f"pc-dimm,id=dimm{number},memdev=d{number}"]
-    if dimms:
-        memory += f",slots={len(args.dimm)},maxmem={args.mem + sum(args.dimm) + 4096}M"
     append = ["console=ttyS0", "panic=-1", "oops=panic", "no_timer_check", "tsc=reliable",
               "rcupdate.rcu_cpu_stall_timeout=60", "watchdog_thresh=30", "rdinit=/init",
               "net.ifnames=0"]
-    if dimms:
+    if args.dimm or args.virtio_mem or args.maxmem or args.slots:
         append.append("memhp_default_state=online_movable")
+    if args.kernel == "debug":
+        append += DEBUG_APPEND
     command = ["qemu-system-x86_64", "-name", "movgem", "-M", "q35", *accel,
-               "-smp", args.smp, "-m", memory, *dimms,
+               # Cores of one socket cannot be on different nodes.
+               "-smp", f"{args.smp},sockets={args.smp if args.numa > 1 else 1}", *memory_arguments(args),
                "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-               "-kernel", f"{guest}/vmlinuz-{args.kernel}", "-initrd", f"{tmp}/initrd",
+               "-kernel", f"{kernel}/vmlinuz", "-initrd", f"{tmp}/initrd",
                "-append", " ".join(append + args.append),
-               "-drive", f"if=none,id=disk,file={guest}/disk.ext4,format=raw,"
+               "-drive", f"if=none,id=disk,file={guest_dir()}/disk.ext4,format=raw,"
                          "snapshot=on,cache=unsafe",
                "-device", "virtio-blk-pci,drive=disk",
                "-chardev", f"file,id=console,path={log}", "-serial", "chardev:console",
@@ -274,6 +356,10 @@ def qemu_command(args, guest, tmp, log):
     shares = [("build", BUILD, ",readonly=on")]
     if args.share:
         shares.append(("share", os.path.abspath(args.share), ""))
+    if os.path.isdir(f"{kernel}/modules"):
+        shares.append(("modules", f"{kernel}/modules", ",readonly=on"))
+    if args.qmp:
+        command += ["-qmp", f"unix:{args.qmp},server=on,wait=off"]
     for tag, path, more in shares:
         command += ["-fsdev", f"local,id={tag},path={path},security_model=none,"
                               f"multidevs=remap{more}",
@@ -464,7 +550,7 @@ def judge(args, result, reason, console, log):
 
 def main(argv):
     args = parse_args(argv)
-    guest = guest_dir()
+    kernel = kernel_dir(args.kernel)
     os.makedirs(BUILD, exist_ok=True)
     module = the_module(args)
     log = log_path(args)
@@ -478,13 +564,15 @@ def main(argv):
         files["movgem-vm/command"] = (0o100755, line.encode(errors="surrogateescape") + b"\n")
         config = {"TOKEN": token, "MODULE": "y" if module else "",
                   "PARAMS": " ".join(args.param), "SHARE": "y" if args.share else "",
-                  "UDEV": "y" if args.udev else ""}
+                  "UDEV": "y" if args.udev else "",
+                  "KERNEL_MODULES": "y" if os.path.isdir(f"{kernel}/modules") else "",
+                  "MODPROBE": "virtio_mem" if args.virtio_mem else ""}
         text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in config.items())
         files["movgem-vm/config"] = (0o100644, text.encode())
         if module:
             files["movgem-vm/movgem.ko"] = (0o100644, stripped(module, tmp))
-        make_initrd(f"{tmp}/initrd", f"{guest}/initramfs-{args.kernel}.cpio", files)
-        command = qemu_command(args, guest, tmp, log)
+        make_initrd(f"{tmp}/initrd", f"{kernel}/initramfs.cpio", files)
+        command = qemu_command(args, kernel, tmp, log)
         result, reason, console = run_guest(args, command, tmp, log, token)
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
