@@ -10,6 +10,7 @@ program@subtest,subtest.
 """
 
 MIGRATE = "movgem_migrate.c"
+MOVABLE = "movgem_store_movable.c"
 VMA = "movgem_vma.c"
 BLIT = "movgem_soft_blit.c"
 
@@ -31,23 +32,27 @@ LIST = [
         ["movgem_migrate@gpu-mapped,several-vms,gpu-hammer"]),
     Breakage(
         "no-cpu-zap", "CPU page table entries are not zapped",
-        [(MIGRATE, "\tif (movgem_mmap_zap(bo, slot->index, 1))\n\t\ttrace_movgem_unmap(bo, slot);\n",
-          "")],
+        [(MIGRATE,
+          "\tif (!move->unmapped &&\n"
+          "\t    movgem_mmap_zap(bo, run->first, run->last - run->first + 1))\n"
+          "\t\ttrace_movgem_unmap(bo, run->first, run->last);\n", "")],
         ["movgem_migrate@cpu-mapped,cpu-hammer,writers-debugfs"]),
     Breakage(
         "copy-before-zap", "the page is copied before CPU entries are zapped",
-        [(MIGRATE,
-          "\tret = unmap(bo, slot, mode);\n\tif (!ret)\n"
-          "\t\tret = copy(bo, slot, dst, refs);\n",
-          "\tret = copy(bo, slot, dst, refs);\n\tif (!ret)\n"
-          "\t\tret = unmap(bo, slot, mode);\n")],
+        [(MOVABLE,
+          "\tret = movgem_migrate_begin(move);\n\tif (ret)\n\t\treturn ret;\n"
+          "\tret = movgem_migrate_copy(move, dst, 2);\n",
+          "\tret = movgem_migrate_copy(move, dst, 2);\n"
+          "\tif (!ret)\n\t\tret = movgem_migrate_begin(move);\n"
+          "\tif (ret)\n\t\treturn ret;\n")],
         ["movgem_migrate@cpu-hammer,writers-debugfs"]),
     Breakage(
         "copy-before-flush", "the page is copied before the GPU's TLBs are invalidated",
-        [(MIGRATE, "\tquiesce(movgem_bo_device(bo), slot);\n\n", ""),
-         (MIGRATE, "\t\tret = copy(bo, slot, dst, refs);\n\n",
-          "\t\tret = copy(bo, slot, dst, refs);\n"
-          "\tquiesce(movgem_bo_device(bo), slot);\n\n")],
+        [(MIGRATE,
+          "\tif (run->flush && run->epoch == mdev->flush.epoch)\n"
+          "\t\tflush_locked(mdev);\n", ""),
+         (MIGRATE, "\tcopy_highpage(dst, src);\n",
+          "\tcopy_highpage(dst, src);\n\tmovgem_migrate_flush(movgem_bo_device(bo));\n")],
         ["movgem_migrate@gpu-hammer,writers-debugfs"]),
     Breakage(
         "gpu-not-blocked", "the GPU's entry stays valid while the page is copied",
@@ -56,25 +61,32 @@ LIST = [
     Breakage(
         "fault-not-blocked", "a CPU fault maps a page that is being copied",
         [("movgem_fault.c",
-          "\tif (slot->state == MOVGEM_PAGE_MOVING || slot->busy == U8_MAX) {",
+          "\tif (slot->state == MOVGEM_PAGE_MOVING ||\n"
+          "\t    slot->state == MOVGEM_PAGE_QUIESCED || slot->busy == U8_MAX) {",
           "\tif (slot->busy == U8_MAX) {")],
         ["movgem_migrate@cpu-hammer,writers-debugfs,fork"]),
     Breakage(
+        "quiesced-not-blocked", "a CPU fault maps a page of a batch that is being moved",
+        [("movgem_fault.c",
+          "\t    slot->state == MOVGEM_PAGE_QUIESCED || slot->busy == U8_MAX) {",
+          "\t    slot->busy == U8_MAX) {")],
+        ["movgem_batch", "movgem_migrate@writers-compact"]),
+    Breakage(
         "busy-ignored", "a page moves while a CPU fault is just mapping it",
-        [(MIGRATE, "\t\tif (!slot->busy)\n\t\t\tbreak;\n", "\t\tbreak;\n")],
+        [(MIGRATE, "\tif (slot->busy || (in_use(slot) &&", "\tif ((in_use(slot) &&")],
         ["movgem_migrate@cpu-hammer,writers-debugfs,fork,remap"]),
     Breakage(
         "retaken-not-blocked", "a page that a job took back is blocked before its state says so, which is without effect (a bug that movgem_migrate found)",
         [(MIGRATE,
-          "\tset_state(bo, slot, MOVGEM_PAGE_MOVING);\n\tif (!blocked)\n\t\tblock(bo, slot);\n",
-          "\tif (!blocked)\n\t\tblock(bo, slot);\n\tset_state(bo, slot, MOVGEM_PAGE_MOVING);\n")],
+          "\tset_state(bo, slot, state);\n\tif (!blocked)\n\t\tblock(bo, slot);\n",
+          "\tif (!blocked)\n\t\tblock(bo, slot);\n\tset_state(bo, slot, state);\n")],
         ["movgem_migrate@writers-compact,putback,everything"]),
     Breakage(
         "lost-putback", "a page that the kernel gives up on stays isolated",
         [(MIGRATE,
-          "\ttrace_movgem_putback(bo, slot);\n"
-          "\tfinish(bo, slot, NULL, MOVGEM_PAGE_RESIDENT);\n",
-          "\ttrace_movgem_putback(bo, slot);\n")],
+          "\tspin_lock(&bo->pages_lock);\n"
+          "\tset_state(bo, slot, MOVGEM_PAGE_RESIDENT);\n\tunblock(bo, slot);\n",
+          "\tspin_lock(&bo->pages_lock);\n")],
         ["movgem_migrate@putback,everything,writers-compact"]),
     Breakage(
         "first-vm-only", "only the first GPU mapping of a page is rewired",
@@ -97,7 +109,7 @@ LIST = [
     Breakage(
         "pinned-not-refused", "pinned pages move",
         [(MIGRATE, "\tif (bo->pins) {\n", "\tif (false) {\n"),
-         (MIGRATE, "(bo->pins && !pinned)", "false")],
+         (MIGRATE, "(bo->pins && !move->pinned)", "false")],
         ["movgem_migrate@pinned,pin-race"]),
     Breakage(
         "pin-stays-movable", "pinned pages stay in ZONE_MOVABLE",
@@ -106,8 +118,17 @@ LIST = [
         ["movgem_migrate@pinned-leaves-movable"], ["--dimm", "1G"]),
     Breakage(
         "flush-each-page", "one TLB invalidation for each page, not for each batch",
-        [(MIGRATE, "\tif (slot->epoch == mdev->flush.epoch)\n", "")],
-        ["movgem_migrate@batched-flush"]),
+        [(MIGRATE, "\tif (run->flush && run->epoch == mdev->flush.epoch)\n", ""),
+         (MIGRATE, "\tif (bo->away > 1) {\n", "\tif (false) {\n")],
+        ["movgem_migrate@batched-flush", "movgem_batch@ratios"]),
+    Breakage(
+        "zap-each-page", "one zap of CPU entries for each page, not for each run",
+        [(MIGRATE, "\tif (bo->away > 1) {\n", "\tif (false) {\n")],
+        ["movgem_batch@ratios"]),
+    Breakage(
+        "run-not-zapped", "of the pages that are quiesced together only one is zapped",
+        [(MIGRATE, "run->first, run->last - run->first + 1))", "move->slot->index, 1))")],
+        ["movgem_migrate@writers-compact", "movgem_batch"]),
 
     # ---- pages that come and go ----
     Breakage(

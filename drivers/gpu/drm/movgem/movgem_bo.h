@@ -34,6 +34,12 @@ enum movgem_page_state {
 
 	/** @MOVGEM_PAGE_MOVING: being copied; blocked for everybody. */
 	MOVGEM_PAGE_MOVING,
+
+	/**
+	 * @MOVGEM_PAGE_QUIESCED: the kernel holds it; blocked for everybody
+	 * until its batch has moved, or somebody loses patience.
+	 */
+	MOVGEM_PAGE_QUIESCED,
 };
 
 /**
@@ -96,6 +102,9 @@ struct movgem_bo {
 
 	/** @away: pages not in MOVGEM_PAGE_RESIDENT. */
 	u32 away;
+
+	/** @quiescing: movers that are quiescing a run of pages. */
+	u32 quiescing;
 
 	/** @faults: CPU faults that are just mapping pages. */
 	u32 faults;

@@ -5,7 +5,6 @@
 
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
-#include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include <drm/drm_device.h>
@@ -60,9 +59,6 @@ struct movgem_device {
 	/** @stats: counters, see movgem_stats.h. */
 	struct movgem_stats stats;
 
-	/** @move_wq: woken whenever a page stops being blocked or moved. */
-	wait_queue_head_t move_wq;
-
 	/** @flush: batching of GPU TLB invalidations. */
 	struct {
 		/** @flush.lock: serialises invalidations. */
@@ -74,6 +70,15 @@ struct movgem_device {
 		 */
 		u16 epoch;
 	} flush;
+
+	/** @stalls: accesses of the engine that wait, see movgem_stall.c. */
+	struct {
+		/** @stalls.lock: protects @stalls.list. */
+		spinlock_t lock;
+
+		/** @stalls.list: &movgem_stall.link of each. */
+		struct list_head list;
+	} stalls;
 
 	/** @bos: all BOs of the device, for debugfs and the shrinker. */
 	struct {

@@ -197,7 +197,8 @@ static int movgem_device_init(struct movgem_device *mdev)
 	spin_lock_init(&mdev->flush.lock);
 	spin_lock_init(&mdev->bos.lock);
 	INIT_LIST_HEAD(&mdev->bos.list);
-	init_waitqueue_head(&mdev->move_wq);
+	spin_lock_init(&mdev->stalls.lock);
+	INIT_LIST_HEAD(&mdev->stalls.list);
 	mdev->engine = &movgem_soft_engine;
 
 	ret = mdev->engine->init(mdev);

@@ -15,8 +15,9 @@
  * A fault maps the pages around the address too, in an aligned window.
  *
  * The entry is inserted without &movgem_bo.pages_lock, since that may allocate
- * a page table. The page is busy meanwhile and does not become MOVING, so an
- * entry for a page's old place never appears after the unmap of a move.
+ * a page table. The page is busy meanwhile and becomes neither QUIESCED nor
+ * MOVING, so an entry for a page's old place never appears after the zap of a
+ * move.
  */
 
 #define FAULT_AROUND	16
@@ -60,7 +61,8 @@ static vm_fault_t window_begin(struct movgem_bo *bo, struct vm_fault *vmf,
 		goto out;
 	}
 	slot = &bo->slot[index];
-	if (slot->state == MOVGEM_PAGE_MOVING || slot->busy == U8_MAX) {
+	if (slot->state == MOVGEM_PAGE_MOVING ||
+	    slot->state == MOVGEM_PAGE_QUIESCED || slot->busy == U8_MAX) {
 		ret = VM_FAULT_NOPAGE;
 		goto out;
 	}
@@ -121,8 +123,7 @@ vm_fault_t movgem_pfn_fault(struct movgem_bo *bo, struct vm_fault *vmf)
 	if (ret == VM_FAULT_NOPAGE) {
 		/* A killed task leaves the loop of its fault by itself. */
 		movgem_stat_inc(mdev, cpu_fault_wait);
-		wait_event_killable(mdev->move_wq,
-				    !movgem_migrate_moving(bo, vmf->pgoff));
+		movgem_migrate_wait(bo, vmf->pgoff);
 		return VM_FAULT_NOPAGE;
 	}
 	if (ret)

@@ -23,6 +23,8 @@ static void prime_reclaim(struct movgem_device *mdev, struct movgem_bo *bo)
 
 	spin_lock(&bo->pages_lock);
 	movgem_migrate_flush(mdev);
+	spin_lock(&mdev->stalls.lock);
+	spin_unlock(&mdev->stalls.lock);
 	spin_unlock(&bo->pages_lock);
 	fs_reclaim_release(GFP_KERNEL);
 	dma_resv_unlock(bo->base.resv);

@@ -4,9 +4,12 @@
 #include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/wait_bit.h>
 
 #include "movgem_bo.h"
 #include "movgem_engine.h"
+#include "movgem_stall.h"
 #include "movgem_store.h"
 #include "movgem_trace.h"
 
@@ -19,22 +22,26 @@
  * 1. isolate: the kernel asks for the page. A pinned BO refuses. Else the page
  *    is ISOLATED and blocked for the GPU: the engine stalls on its page table
  *    entry once it has to look it up.
- * 2. quiesce: one invalidation of all GPU TLBs serves every page that was
- *    isolated before it, a whole batch of compaction. From now on the page is
- *    MOVING: new CPU faults wait.
- * 3. unmap: the CPU's page table entries are zapped through the mapping of
- *    the BO's own file, in which every VMA of the BO is for life.
+ * 2. claim: the first page of a batch is to move. It becomes MOVING, and the
+ *    pages around it that are in the kernel's hands too form a run with it:
+ *    they become QUIESCED, from which on new CPU faults on them wait.
+ * 3. quiesce: one invalidation of all GPU TLBs, unless there has been one since
+ *    the pages were blocked, and one zap of the CPU's page table entries of the
+ *    run, through the mapping of the BO's own file, in which every VMA of the
+ *    BO is for life. For the other pages of the run steps 2 and 3 are done.
  * 4. copy: nobody can write to the page. A last look at its references, then
  *    the content goes over.
  * 5. rewire: the BO's slot and the entry in every GPU VM point to the new
- *    page; it is RESIDENT, and whoever waited goes on.
+ *    page; it is RESIDENT, and whoever waited for it goes on.
  *
- * Any step can fail. Then the page stays ISOLATED, the kernel tries again or
- * puts it back: putback makes it RESIDENT where it was.
+ * Any step can fail. Then the kernel tries again or puts the page back: putback
+ * makes it RESIDENT where it was.
  *
- * A job that meets an ISOLATED page waits a short while and takes it back
- * (RETAKEN): who holds the page may just be waiting for memory, and a GPU
- * fence must never wait for that. The move blocks and flushes it anew.
+ * Who holds an ISOLATED or QUIESCED page may just be waiting for memory, which
+ * a GPU fence, and a CPU fault for its mmap_lock, must never do for long. So a
+ * job or a fault that has waited for some time takes the page back (RETAKEN):
+ * it is used as if RESIDENT, and the move claims and quiesces it anew. Only
+ * MOVING, in which nothing waits for memory, is waited for to the end.
  */
 
 /**
@@ -44,22 +51,57 @@
  * pages at once, and users hold dma_resv locks when they free pages and take
  * page locks. So a move takes no dma_resv and no mutex at all, not even by
  * trylock: all that it changes is protected by &movgem_bo.pages_lock, a
- * spinlock, which also guards the list of GPU mappings of the BO. Order::
+ * spinlock, which also guards the list of GPU mappings of the BO. A run is
+ * claimed without the locks of its other pages. Order::
  *
  *   mmap_lock, dma_resv, movgem_vm.op_lock, gpuva_lock
  *     page lock
  *       i_mmap_rwsem of the BO's mapping (by unmap_mapping_pages())
  *         page table lock
  *       movgem_bo.pages_lock
- *       movgem_device.flush.lock
+ *       movgem_device.flush.lock, movgem_device.stalls.lock
  *         the engine's core locks
  *
  * CPU faults raise &movgem_slot.busy while they insert a page table entry,
  * which may allocate; a move that finds a page busy waits a bounded time, or
- * not at all for MIGRATE_ASYNC.
+ * not at all for MIGRATE_ASYNC. In that mode nothing here sleeps: a lock of the
+ * CPU mappings that is taken is -EAGAIN, and a voluntary switch of the task
+ * would be counted in &movgem_stats.migrate_async_slept.
  */
 
 #define BUSY_RETRIES	20
+
+/* Pages that one zap covers at most, to each side of the one that moves. */
+#define RUN_REACH	256
+
+/*
+ * Pages at rest that a run reaches across. They are zapped with it, and a few
+ * faults of a window each cost less than another TLB shootdown.
+ */
+#define RUN_GAP		64
+
+/* How long a CPU fault waits for a page that is QUIESCED. */
+#define FAULT_PATIENCE	msecs_to_jiffies(20)
+
+/**
+ * struct run - pages of a BO that are quiesced together
+ */
+struct run {
+	/** @first: first page to zap. */
+	u32 first;
+
+	/** @last: last page to zap. */
+	u32 last;
+
+	/** @pages: number of pages claimed, zero if nothing is to be done. */
+	u32 pages;
+
+	/** @epoch: &movgem_device.flush.epoch after all were blocked. */
+	u16 epoch;
+
+	/** @flush: TLBs may have pages of the run, if @epoch lasts. */
+	bool flush;
+};
 
 static void set_state(struct movgem_bo *bo, struct movgem_slot *slot,
 		      enum movgem_page_state state)
@@ -74,7 +116,21 @@ static void set_state(struct movgem_bo *bo, struct movgem_slot *slot,
 		bo->away--;
 	if (state != MOVGEM_PAGE_RESIDENT)
 		bo->away++;
-	WRITE_ONCE(slot->state, state);
+	slot->state = state;
+}
+
+/* Used by CPU and GPU, whoever holds it. */
+static bool in_use(const struct movgem_slot *slot)
+{
+	return slot->state == MOVGEM_PAGE_RESIDENT ||
+	       slot->state == MOVGEM_PAGE_RETAKEN;
+}
+
+/* No CPU fault may map it. */
+static bool is_quiet(const struct movgem_slot *slot)
+{
+	return slot->state == MOVGEM_PAGE_QUIESCED ||
+	       slot->state == MOVGEM_PAGE_MOVING;
 }
 
 /*
@@ -85,13 +141,12 @@ static void block(struct movgem_bo *bo, struct movgem_slot *slot)
 {
 	struct movgem_device *mdev = movgem_bo_device(bo);
 
-	WARN_ON_ONCE(slot->state != MOVGEM_PAGE_ISOLATED &&
-		     slot->state != MOVGEM_PAGE_MOVING);
+	WARN_ON_ONCE(in_use(slot));
 
 	mdev->engine->page_block(bo, slot->index);
 	/*
 	 * Read after the entries are written: an invalidation that has a later
-	 * epoch sees them. Pairs with the barrier in movgem_migrate_flush().
+	 * epoch sees them. Pairs with the barrier in flush_locked().
 	 */
 	smp_mb();
 	slot->epoch = READ_ONCE(mdev->flush.epoch);
@@ -100,7 +155,18 @@ static void block(struct movgem_bo *bo, struct movgem_slot *slot)
 /* Let the GPU have the page that the slot has now. */
 static void unblock(struct movgem_bo *bo, struct movgem_slot *slot)
 {
-	movgem_bo_device(bo)->engine->page_set(bo, slot->index);
+	struct movgem_device *mdev = movgem_bo_device(bo);
+
+	mdev->engine->page_set(bo, slot->index);
+	movgem_stall_wake(mdev, slot);
+}
+
+/* After a change of state: the fault that waits looks again. */
+static void wake(struct movgem_slot *slot)
+{
+	/* The state before the look at the wait queue. */
+	smp_mb();
+	wake_up_var(slot);
 }
 
 static void flush_locked(struct movgem_device *mdev)
@@ -127,21 +193,12 @@ void movgem_migrate_flush(struct movgem_device *mdev)
 	spin_unlock(&mdev->flush.lock);
 }
 
-/*
- * Invalidate, unless somebody has since the page was blocked. The epoch wraps;
- * that it has come round to the same can only cost one more invalidation.
- */
-static void quiesce(struct movgem_device *mdev, struct movgem_slot *slot)
-{
-	spin_lock(&mdev->flush.lock);
-	if (slot->epoch == mdev->flush.epoch)
-		flush_locked(mdev);
-	spin_unlock(&mdev->flush.lock);
-}
-
 /**
  * movgem_migrate_isolate - step 1, the kernel asks for a page
  * @slot: the page, locked
+ *
+ * A page that a job has just waited for is refused until the job has got it, so
+ * that no job waits for one batch after another.
  *
  * Return: true if the page is ISOLATED now.
  */
@@ -157,6 +214,8 @@ bool movgem_migrate_isolate(struct movgem_slot *slot)
 	} else if (!movgem_bo_has_pages(bo) ||
 		   slot->state != MOVGEM_PAGE_RESIDENT) {
 		movgem_stat_inc(mdev, isolate_refused_state);
+	} else if (movgem_stall_wants(mdev, slot)) {
+		movgem_stat_inc(mdev, isolate_refused_wanted);
 	} else {
 		set_state(bo, slot, MOVGEM_PAGE_ISOLATED);
 		block(bo, slot);
@@ -169,127 +228,254 @@ bool movgem_migrate_isolate(struct movgem_slot *slot)
 	return ok;
 }
 
-/* Make the page MOVING, from which on it has neither new nor old faults. */
-static int begin(struct movgem_bo *bo, struct movgem_slot *slot,
-		 enum migrate_mode mode, bool pinned)
+/* Take a page into the run. */
+static void run_add(struct movgem_bo *bo, struct movgem_slot *slot,
+		    enum movgem_page_state state, struct run *run)
 {
+	bool blocked = !in_use(slot);
+
+	set_state(bo, slot, state);
+	if (!blocked)
+		block(bo, slot);
+	if (slot->epoch == READ_ONCE(movgem_bo_device(bo)->flush.epoch))
+		run->flush = true;
+	run->first = min(run->first, slot->index);
+	run->last = max(run->last, slot->index);
+	run->pages++;
+}
+
+/*
+ * Whether the kernel is about to move this page too. It has locked all pages of
+ * a batch by the time that it moves the first; one that is not locked may still
+ * have to wait for the memory to go to. That is a guess, and good for no more.
+ */
+static bool in_batch(struct movgem_bo *bo, struct movgem_slot *slot)
+{
+	if (slot->busy || !PageLocked(slot->page))
+		return false;
+	if (slot->state == MOVGEM_PAGE_RETAKEN)
+		return !movgem_stall_wants(movgem_bo_device(bo), slot);
+	return slot->state == MOVGEM_PAGE_ISOLATED;
+}
+
+/* Extend the run from page @from on by @step, which is 1 or -1. */
+static void run_extend(struct movgem_bo *bo, u32 from, int step,
+		       struct run *run)
+{
+	u32 gap = 0;
+
+	/* Before the first page the index wraps. */
+	for (u32 i = 1, at = from + step; at < bo->count && i <= RUN_REACH;
+	     i++, at += step) {
+		if (in_batch(bo, &bo->slot[at])) {
+			run_add(bo, &bo->slot[at], MOVGEM_PAGE_QUIESCED, run);
+			gap = 0;
+		} else if (gap++ == RUN_GAP) {
+			return;
+		}
+	}
+}
+
+/*
+ * One attempt of step 2. A page that is QUIESCED already needs no run; while
+ * somebody is about to quiesce pages of the BO it cannot be told whether this
+ * one is among them.
+ */
+static int try_claim(const struct movgem_move *move, struct run *run)
+{
+	struct movgem_slot *slot = move->slot;
+	struct movgem_bo *bo = movgem_slot_bo(slot);
 	struct movgem_device *mdev = movgem_bo_device(bo);
-	bool blocked;
+
+	lockdep_assert_held(&bo->pages_lock);
+
+	if (!movgem_bo_has_pages(bo) || (bo->pins && !move->pinned))
+		return -EBUSY;
+
+	if (slot->state == MOVGEM_PAGE_QUIESCED && !bo->quiescing) {
+		set_state(bo, slot, MOVGEM_PAGE_MOVING);
+		return 0;
+	}
+	if (slot->busy || (in_use(slot) && movgem_stall_wants(mdev, slot)))
+		return -EAGAIN;
+
+	run_add(bo, slot, MOVGEM_PAGE_MOVING, run);
+	if (bo->away > 1) {
+		run_extend(bo, slot->index, -1, run);
+		run_extend(bo, slot->index, 1, run);
+	}
+	run->epoch = READ_ONCE(mdev->flush.epoch);
+	bo->quiescing++;
+	return 0;
+}
+
+/* Step 2: make the page MOVING, and those around it QUIESCED. */
+static int claim(const struct movgem_move *move, struct run *run)
+{
+	struct movgem_bo *bo = movgem_slot_bo(move->slot);
+	struct movgem_device *mdev = movgem_bo_device(bo);
+	int ret;
 
 	for (int try = 0; ; try++) {
 		spin_lock(&bo->pages_lock);
-		if (!movgem_bo_has_pages(bo) || (bo->pins && !pinned)) {
-			spin_unlock(&bo->pages_lock);
-			movgem_stat_inc(mdev, migrate_ebusy_pinned);
-			return -EBUSY;
-		}
-		if (!slot->busy)
-			break;
+		ret = try_claim(move, run);
 		spin_unlock(&bo->pages_lock);
 
-		if (mode == MIGRATE_ASYNC || try == BUSY_RETRIES) {
+		if (ret != -EAGAIN)
+			break;
+		if (move->mode == MIGRATE_ASYNC || try == BUSY_RETRIES) {
 			movgem_stat_inc(mdev, migrate_eagain_busy);
-			return -EAGAIN;
+			return ret;
 		}
 		usleep_range(20, 60);
 	}
-	blocked = slot->state == MOVGEM_PAGE_ISOLATED;
-	set_state(bo, slot, MOVGEM_PAGE_MOVING);
-	if (!blocked)
-		block(bo, slot);
-	spin_unlock(&bo->pages_lock);
-	return 0;
+	if (ret)
+		movgem_stat_inc(mdev, migrate_ebusy_pinned);
+	return ret;
 }
 
-/* Step 3. */
-static int unmap(struct movgem_bo *bo, struct movgem_slot *slot,
-		 enum migrate_mode mode)
+/*
+ * Step 3. An invalidation since the run was blocked serves. The epoch wraps;
+ * that it has come round to the same can only cost one more invalidation.
+ */
+static void quiesce(const struct movgem_move *move, const struct run *run)
 {
-	if (mode == MIGRATE_ASYNC && movgem_mmap_contended(bo)) {
+	struct movgem_bo *bo = movgem_slot_bo(move->slot);
+	struct movgem_device *mdev = movgem_bo_device(bo);
+
+	spin_lock(&mdev->flush.lock);
+	if (run->flush && run->epoch == mdev->flush.epoch)
+		flush_locked(mdev);
+	spin_unlock(&mdev->flush.lock);
+
+	if (!move->unmapped &&
+	    movgem_mmap_zap(bo, run->first, run->last - run->first + 1))
+		trace_movgem_unmap(bo, run->first, run->last);
+
+	movgem_stat_inc(mdev, batches);
+	movgem_stat_add(mdev, batch_pages, run->pages);
+
+	spin_lock(&bo->pages_lock);
+	bo->quiescing--;
+	spin_unlock(&bo->pages_lock);
+}
+
+static int claim_and_quiesce(const struct movgem_move *move)
+{
+	struct movgem_bo *bo = movgem_slot_bo(move->slot);
+	struct run run = {
+		.first = move->slot->index,
+		.last = move->slot->index,
+	};
+	int ret;
+
+	if (move->mode == MIGRATE_ASYNC && !move->unmapped &&
+	    movgem_mmap_contended(bo)) {
 		movgem_stat_inc(movgem_bo_device(bo), migrate_eagain_lock);
 		return -EAGAIN;
 	}
-	if (movgem_mmap_zap(bo, slot->index, 1))
-		trace_movgem_unmap(bo, slot);
-	return 0;
+	ret = claim(move, &run);
+	if (!ret && run.pages)
+		quiesce(move, &run);
+	return ret;
 }
 
-/* Step 4. */
-static int copy(struct movgem_bo *bo, struct movgem_slot *slot,
-		struct page *dst, int refs)
+/**
+ * movgem_migrate_begin - steps 2 and 3, nobody uses a page any more
+ * @move: the page, locked, and how to move it
+ *
+ * Return: 0, and the page is MOVING until movgem_migrate_end(); -EAGAIN for
+ * what will pass, -EBUSY for a BO that was pinned meanwhile.
+ */
+int movgem_migrate_begin(const struct movgem_move *move)
 {
-	struct page *src = slot->page;
+	struct movgem_bo *bo = movgem_slot_bo(move->slot);
+	struct movgem_device *mdev = movgem_bo_device(bo);
+	unsigned long switches = current->nvcsw;
+	int ret;
+
+	if (move->mode == MIGRATE_ASYNC)
+		movgem_stat_inc(mdev, migrate_async);
+	else
+		movgem_stat_inc(mdev, migrate_sync);
+
+	ret = claim_and_quiesce(move);
+
+	if (move->mode == MIGRATE_ASYNC && current->nvcsw != switches)
+		movgem_stat_inc(mdev, migrate_async_slept);
+	if (ret)
+		trace_movgem_move(bo, move->slot, move->mode, ret);
+	return ret;
+}
+
+/**
+ * movgem_migrate_copy - step 4
+ * @move: the page, MOVING
+ * @dst: where to, locked
+ * @refs: references of the page when nobody but its owners uses it
+ *
+ * Context: does not sleep.
+ *
+ * Return: 0, or -EAGAIN if somebody has a reference.
+ */
+int movgem_migrate_copy(const struct movgem_move *move, struct page *dst,
+			int refs)
+{
+	struct movgem_bo *bo = movgem_slot_bo(move->slot);
+	struct page *src = move->slot->page;
 
 	if (page_count(src) != refs) {
 		movgem_stat_inc(movgem_bo_device(bo), migrate_eagain_refs);
 		return -EAGAIN;
 	}
 	copy_highpage(dst, src);
-	trace_movgem_copy(bo, slot, dst);
+	trace_movgem_copy(bo, move->slot, dst);
 	return 0;
 }
 
-/* Step 5, or after a failure the way back to where the move began. */
-static void finish(struct movgem_bo *bo, struct movgem_slot *slot,
-		   struct page *dst, enum movgem_page_state state)
+/**
+ * movgem_migrate_end - step 5, or after a failure the way back
+ * @move: the page, MOVING
+ * @dst: where the content is now, if @ret is zero
+ * @ret: what copying it ended with
+ *
+ * The page has moved and is RESIDENT; its references belong to the caller. Or
+ * it is QUIESCED still, or RESIDENT if the kernel does not hold it.
+ *
+ * Context: does not sleep.
+ */
+void movgem_migrate_end(const struct movgem_move *move, struct page *dst,
+			int ret)
 {
+	struct movgem_slot *slot = move->slot;
+	struct movgem_bo *bo = movgem_slot_bo(slot);
 	struct movgem_device *mdev = movgem_bo_device(bo);
+	bool pinned;
 
 	spin_lock(&bo->pages_lock);
-	if (dst) {
+	if (!ret) {
 		slot->page = dst;
 		bo->moved++;
 		movgem_stat_inc(mdev, migrate_ok);
 	}
-	set_state(bo, slot, state);
-	if (state == MOVGEM_PAGE_RESIDENT)
+	if (ret && move->isolated) {
+		set_state(bo, slot, MOVGEM_PAGE_QUIESCED);
+	} else {
+		set_state(bo, slot, MOVGEM_PAGE_RESIDENT);
 		unblock(bo, slot);
+	}
+	pinned = bo->pins && !bo->moving;
 	spin_unlock(&bo->pages_lock);
 
-	wake_up_all(&mdev->move_wq);
-}
-
-/**
- * movgem_migrate_move - steps 2 to 5, move an isolated page
- * @slot: the page, locked
- * @dst: where to, locked
- * @mode: whether the caller may sleep
- * @refs: references of the page when nobody but its owners uses it
- * @pinned: move although the BO is pinned; the page is not isolated
- *
- * Return: 0, and the page's references belong to the caller; -EAGAIN for what
- * will pass, -EBUSY for a BO that was pinned meanwhile. On failure the page is
- * ISOLATED as before, or RESIDENT if @pinned.
- */
-int movgem_migrate_move(struct movgem_slot *slot, struct page *dst,
-			enum migrate_mode mode, int refs, bool pinned)
-{
-	struct movgem_bo *bo = movgem_slot_bo(slot);
-	int ret;
-
-	ret = begin(bo, slot, mode, pinned);
-	if (ret)
-		goto out;
-
-	quiesce(movgem_bo_device(bo), slot);
-
-	ret = unmap(bo, slot, mode);
-	if (!ret)
-		ret = copy(bo, slot, dst, refs);
-
-	if (!ret)
-		finish(bo, slot, dst, MOVGEM_PAGE_RESIDENT);
-	else
-		finish(bo, slot, NULL, pinned ? MOVGEM_PAGE_RESIDENT :
-						MOVGEM_PAGE_ISOLATED);
-out:
-	trace_movgem_move(bo, slot, mode, ret);
-	return ret;
+	wake(slot);
+	if (pinned)
+		wake_up_var(&bo->moving);
+	trace_movgem_move(bo, slot, move->mode, ret);
 }
 
 /**
  * movgem_migrate_putback - the kernel gives up on a page
- * @slot: the page, locked, ISOLATED or RETAKEN
+ * @slot: the page, locked, not MOVING
  */
 void movgem_migrate_putback(struct movgem_slot *slot)
 {
@@ -297,35 +483,87 @@ void movgem_migrate_putback(struct movgem_slot *slot)
 
 	movgem_stat_inc(movgem_bo_device(bo), putback);
 	trace_movgem_putback(bo, slot);
-	finish(bo, slot, NULL, MOVGEM_PAGE_RESIDENT);
+
+	spin_lock(&bo->pages_lock);
+	set_state(bo, slot, MOVGEM_PAGE_RESIDENT);
+	unblock(bo, slot);
+	spin_unlock(&bo->pages_lock);
+	wake(slot);
 }
 
-/**
- * movgem_migrate_moving - whether users of a page have to wait
- * @bo: the BO
- * @index: the page
- *
- * Context: any.
- *
- * Return: true while the page is MOVING.
- */
-bool movgem_migrate_moving(struct movgem_bo *bo, u32 index)
+static bool has_moving(struct movgem_bo *bo)
 {
 	bool moving;
 
 	spin_lock(&bo->pages_lock);
-	moving = bo->has_pages &&
-		 bo->slot[index].state == MOVGEM_PAGE_MOVING;
+	moving = bo->moving;
 	spin_unlock(&bo->pages_lock);
 	return moving;
 }
 
 /**
- * movgem_migrate_retake - let the GPU have a page that is not moving
+ * movgem_migrate_drain - wait until no page of a BO is MOVING
+ * @bo: the BO, pinned by now, so that no move begins
+ *
+ * A move does not take long, nor any dma_resv. Context: sleeps.
+ */
+void movgem_migrate_drain(struct movgem_bo *bo)
+{
+	wait_var_event(&bo->moving, !has_moving(bo));
+}
+
+static bool may_map(struct movgem_bo *bo, u32 index)
+{
+	bool quiet;
+
+	spin_lock(&bo->pages_lock);
+	quiet = bo->has_pages && is_quiet(&bo->slot[index]);
+	spin_unlock(&bo->pages_lock);
+	return !quiet;
+}
+
+/**
+ * movgem_migrate_wait - a CPU fault meets a page that is QUIESCED or MOVING
  * @bo: the BO
  * @index: the page
+ *
+ * Waits for the end of its move, or takes it back if that is not in sight. The
+ * caller looks at the state again, unless the task was killed.
+ *
+ * Context: sleeps, under mmap_lock.
  */
-void movgem_migrate_retake(struct movgem_bo *bo, u32 index)
+void movgem_migrate_wait(struct movgem_bo *bo, u32 index)
+{
+	struct movgem_slot *slot = &bo->slot[index];
+	long left;
+
+	left = ___wait_var_event(slot, ___wait_cond_timeout(may_map(bo, index)),
+				 TASK_KILLABLE, 0, FAULT_PATIENCE,
+				 __ret = schedule_timeout(__ret));
+	if (!left && movgem_migrate_retake(bo, index, true))
+		movgem_stat_inc(movgem_bo_device(bo), cpu_retake);
+}
+
+/**
+ * movgem_migrate_blocked - whether the GPU has to wait for a page
+ * @slot: the page, its BO's pages_lock held
+ *
+ * Return: true if so.
+ */
+bool movgem_migrate_blocked(const struct movgem_slot *slot)
+{
+	return !in_use(slot);
+}
+
+/**
+ * movgem_migrate_retake - let a user have a page that is not moving
+ * @bo: the BO
+ * @index: the page
+ * @quiesced: also if it is QUIESCED, and a move in sight
+ *
+ * Return: true if the page was taken from the kernel.
+ */
+bool movgem_migrate_retake(struct movgem_bo *bo, u32 index, bool quiesced)
 {
 	struct movgem_slot *slot;
 	bool retaken = false;
@@ -333,7 +571,8 @@ void movgem_migrate_retake(struct movgem_bo *bo, u32 index)
 	spin_lock(&bo->pages_lock);
 	if (bo->has_pages) {
 		slot = &bo->slot[index];
-		if (slot->state == MOVGEM_PAGE_ISOLATED) {
+		if (slot->state == MOVGEM_PAGE_ISOLATED ||
+		    (quiesced && slot->state == MOVGEM_PAGE_QUIESCED)) {
 			set_state(bo, slot, MOVGEM_PAGE_RETAKEN);
 			unblock(bo, slot);
 			retaken = true;
@@ -342,8 +581,8 @@ void movgem_migrate_retake(struct movgem_bo *bo, u32 index)
 	spin_unlock(&bo->pages_lock);
 
 	if (retaken) {
-		movgem_stat_inc(movgem_bo_device(bo), gpu_unblock);
 		trace_movgem_retake(bo, index);
-		wake_up_all(&movgem_bo_device(bo)->move_wq);
+		wake(slot);
 	}
+	return retaken;
 }

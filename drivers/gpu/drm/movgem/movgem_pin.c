@@ -60,16 +60,6 @@ static int leave_movable_zone(struct movgem_bo *bo)
 	return 0;
 }
 
-static bool has_moving(struct movgem_bo *bo)
-{
-	bool moving;
-
-	spin_lock(&bo->pages_lock);
-	moving = bo->moving;
-	spin_unlock(&bo->pages_lock);
-	return moving;
-}
-
 /**
  * movgem_bo_pin - forbid the kernel to move a BO's pages
  * @bo: the BO, its dma_resv held
@@ -103,8 +93,7 @@ int movgem_bo_pin(struct movgem_bo *bo)
 		return 0;
 
 	movgem_stat_add(mdev, pages_pinned, movgem_bo_count(bo));
-	/* No move begins any more; it does not take long, nor any dma_resv. */
-	wait_event(mdev->move_wq, !has_moving(bo));
+	movgem_migrate_drain(bo);
 
 	ret = leave_movable_zone(bo);
 	if (ret)

@@ -18,6 +18,7 @@
 #include "movgem_device.h"
 #include "movgem_queue.h"
 #include "movgem_soft.h"
+#include "movgem_stall.h"
 #include "movgem_vm.h"
 
 /* What to do with a piece of a page. */
@@ -136,6 +137,7 @@ static int soft_access(struct soft_ctx *ctx, u64 va, enum soft_op op, void *buf,
 {
 	struct soft_core *core = ctx->core;
 	u32 fault = DRM_MOVGEM_FAULT_NONE;
+	struct movgem_stall stall = {};
 	u64 pte;
 
 	if (va >= MOVGEM_VA_END)
@@ -154,14 +156,14 @@ static int soft_access(struct soft_ctx *ctx, u64 va, enum soft_op op, void *buf,
 			soft_touch(pte, va, op, buf, len);
 		spin_unlock(&core->lock);
 
-		if (fault)
-			return movgem_soft_fault(ctx, fault, access, va);
-		if (!(pte & MOVGEM_PTE_BLOCKED))
-			return 0;
+		if (fault || !(pte & MOVGEM_PTE_BLOCKED))
+			break;
 
-		movgem_stat_inc(core->engine->mdev, gpu_stall);
-		movgem_vm_stall(ctx->vm, va);
+		movgem_stall_wait(ctx->vm, va, &stall);
 	}
+	movgem_stall_end(core->engine->mdev, &stall);
+
+	return fault ? movgem_soft_fault(ctx, fault, access, va) : 0;
 }
 
 /* Accesses memory page by page. */

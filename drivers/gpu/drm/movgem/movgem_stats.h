@@ -37,12 +37,33 @@ struct movgem_stats {
 	 */
 	atomic64_t isolate_refused_state;
 
+	/**
+	 * @isolate_refused_wanted: pages refused because a job has waited for
+	 * them and not got them yet.
+	 */
+	atomic64_t isolate_refused_wanted;
+
+	/**
+	 * @migrate_async: attempts to move a page by MIGRATE_ASYNC, whether
+	 * they succeed or not.
+	 */
+	atomic64_t migrate_async;
+
+	/** @migrate_sync: attempts in the other modes. */
+	atomic64_t migrate_sync;
+
+	/**
+	 * @migrate_async_slept: of @migrate_async, those that slept, which is
+	 * a bug.
+	 */
+	atomic64_t migrate_async_slept;
+
 	/** @migrate_ok: pages moved. */
 	atomic64_t migrate_ok;
 
 	/**
 	 * @migrate_eagain_busy: moves put off because a CPU fault was mapping
-	 * the page.
+	 * the page, or a job that had waited for it was about to use it.
 	 */
 	atomic64_t migrate_eagain_busy;
 
@@ -73,11 +94,23 @@ struct movgem_stats {
 	/** @putback: pages that went back where they were. */
 	atomic64_t putback;
 
+	/** @batches: runs of pages that were quiesced together. */
+	atomic64_t batches;
+
+	/** @batch_pages: pages in @batches. */
+	atomic64_t batch_pages;
+
 	/** @gpu_tlb_flush: invalidations of all GPU TLBs. */
 	atomic64_t gpu_tlb_flush;
 
 	/** @gpu_stall: stalls of the GPU on a blocked page. */
 	atomic64_t gpu_stall;
+
+	/**
+	 * @gpu_stall_batches_max: moves that one access of a job has waited
+	 * for, the most so far.
+	 */
+	atomic64_t gpu_stall_batches_max;
 
 	/** @gpu_unblock: pages that a stalled job took back. */
 	atomic64_t gpu_unblock;
@@ -90,6 +123,9 @@ struct movgem_stats {
 
 	/** @cpu_fault_wait: CPU faults that waited for a page on the move. */
 	atomic64_t cpu_fault_wait;
+
+	/** @cpu_retake: pages that a CPU fault took back. */
+	atomic64_t cpu_retake;
 
 	/** @jobs_done: jobs that ended well. */
 	atomic64_t jobs_done;
@@ -115,6 +151,18 @@ struct movgem_stats {
 /* Lower a gauge. */
 #define movgem_stat_sub(mdev, name, n) \
 	atomic64_sub(n, &(mdev)->stats.name)
+
+/* Raise a maximum. */
+#define movgem_stat_max(mdev, name, n) \
+	movgem_stat_raise(&(mdev)->stats.name, n)
+
+static inline void movgem_stat_raise(atomic64_t *stat, s64 value)
+{
+	s64 old = atomic64_read(stat);
+
+	while (old < value && !atomic64_try_cmpxchg(stat, &old, value))
+		;
+}
 
 /* Read a counter. */
 #define movgem_stat_read(mdev, name) \

@@ -63,13 +63,38 @@ void movgem_store_free(struct movgem_bo *bo);
 int movgem_pfn_prepare_vma(struct movgem_bo *bo, struct vm_area_struct *vma);
 vm_fault_t movgem_pfn_fault(struct movgem_bo *bo, struct vm_fault *vmf);
 
+/**
+ * struct movgem_move - one attempt to move a page
+ */
+struct movgem_move {
+	/** @slot: the page. */
+	struct movgem_slot *slot;
+
+	/** @mode: whether the caller may sleep. */
+	enum migrate_mode mode;
+
+	/** @isolated: the kernel holds the page, and will put it back. */
+	bool isolated;
+
+	/** @pinned: move even if the BO is pinned. */
+	bool pinned;
+
+	/** @unmapped: the page is in no CPU mapping, the caller sees to it. */
+	bool unmapped;
+};
+
 /* The steps of a move: movgem_migrate.c */
 bool movgem_migrate_isolate(struct movgem_slot *slot);
-int movgem_migrate_move(struct movgem_slot *slot, struct page *dst,
-			enum migrate_mode mode, int refs, bool pinned);
+int movgem_migrate_begin(const struct movgem_move *move);
+int movgem_migrate_copy(const struct movgem_move *move, struct page *dst,
+			int refs);
+void movgem_migrate_end(const struct movgem_move *move, struct page *dst,
+			int ret);
 void movgem_migrate_putback(struct movgem_slot *slot);
-bool movgem_migrate_moving(struct movgem_bo *bo, u32 index);
-void movgem_migrate_retake(struct movgem_bo *bo, u32 index);
+void movgem_migrate_drain(struct movgem_bo *bo);
+void movgem_migrate_wait(struct movgem_bo *bo, u32 index);
+bool movgem_migrate_blocked(const struct movgem_slot *slot);
+bool movgem_migrate_retake(struct movgem_bo *bo, u32 index, bool quiesced);
 void movgem_migrate_flush(struct movgem_device *mdev);
 
 #endif

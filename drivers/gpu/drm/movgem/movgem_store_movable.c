@@ -58,17 +58,22 @@ static void unmark_movable(struct page *page)
 	put_page(page);
 }
 
-static int move_page(struct movgem_slot *slot, struct page *dst,
-		     struct page *src, enum migrate_mode mode, int refs,
-		     bool pinned)
+/* Called with both pages locked, the slot's and the caller's reference held. */
+static int move_page(const struct movgem_move *move, struct page *dst)
 {
-	int ret = movgem_migrate_move(slot, dst, mode, refs, pinned);
+	struct page *src = move->slot->page;
+	int ret;
 
+	ret = movgem_migrate_begin(move);
+	if (ret)
+		return ret;
+	ret = movgem_migrate_copy(move, dst, 2);
+	movgem_migrate_end(move, dst, ret);
 	if (ret)
 		return ret;
 
 	get_page(dst);
-	mark_movable(slot, dst);
+	mark_movable(move->slot, dst);
 	unmark_movable(src);
 	return 0;
 }
@@ -76,8 +81,13 @@ static int move_page(struct movgem_slot *slot, struct page *dst,
 static int movable_migrate(struct page *dst, struct page *src,
 			   enum migrate_mode mode)
 {
-	/* The BO's reference and that of the kernel's isolation. */
-	return move_page(page_slot(src), dst, src, mode, 2, false);
+	struct movgem_move move = {
+		.slot = page_slot(src),
+		.mode = mode,
+		.isolated = true,
+	};
+
+	return move_page(&move, dst);
 }
 
 static const struct movable_operations movable_ops = {
@@ -164,7 +174,12 @@ static int movable_move(struct movgem_bo *bo, u32 index, gfp_t gfp,
 		ret = -EBUSY;
 		goto out_unlock_src;
 	}
-	ret = move_page(slot, dst, src, MIGRATE_SYNC, 2, pinned);
+	ret = move_page(&(struct movgem_move) {
+				.slot = slot,
+				.mode = MIGRATE_SYNC,
+				.isolated = !pinned,
+				.pinned = pinned,
+			}, dst);
 	if (ret && !pinned)
 		movgem_migrate_putback(slot);
 

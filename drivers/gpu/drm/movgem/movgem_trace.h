@@ -32,7 +32,7 @@ TRACE_EVENT(movgem_isolate,
 		  __entry->index, __entry->pfn, __entry->pins, __entry->ok)
 );
 
-DECLARE_EVENT_CLASS(movgem_page,
+TRACE_EVENT(movgem_putback,
 	TP_PROTO(struct movgem_bo *bo, struct movgem_slot *slot),
 	TP_ARGS(bo, slot),
 	TP_STRUCT__entry(
@@ -49,14 +49,21 @@ DECLARE_EVENT_CLASS(movgem_page,
 		  __entry->pfn)
 );
 
-DEFINE_EVENT(movgem_page, movgem_unmap,
-	TP_PROTO(struct movgem_bo *bo, struct movgem_slot *slot),
-	TP_ARGS(bo, slot)
-);
-
-DEFINE_EVENT(movgem_page, movgem_putback,
-	TP_PROTO(struct movgem_bo *bo, struct movgem_slot *slot),
-	TP_ARGS(bo, slot)
+TRACE_EVENT(movgem_unmap,
+	TP_PROTO(struct movgem_bo *bo, u32 first, u32 last),
+	TP_ARGS(bo, first, last),
+	TP_STRUCT__entry(
+		__field(u64, bo)
+		__field(u32, first)
+		__field(u32, last)
+	),
+	TP_fast_assign(
+		__entry->bo = bo->id;
+		__entry->first = first;
+		__entry->last = last;
+	),
+	TP_printk("bo=%llu first=%u last=%u", __entry->bo, __entry->first,
+		  __entry->last)
 );
 
 TRACE_EVENT(movgem_copy,

@@ -127,20 +127,6 @@ void movgem_vm_shell_put(struct movgem_vm *vm);
 /* Take a reference on a file's VM, or NULL. */
 struct movgem_vm *movgem_vm_lookup(struct movgem_file *mfile, u32 id);
 
-/**
- * movgem_vm_stall - an engine met MOVGEM_PTE_BLOCKED
- * @vm: the VM
- * @va: the address
- *
- * Waits until the page behind @va has moved. A page that is only isolated,
- * not being copied, is taken back after a short time, so that a job never
- * waits for somebody who waits for memory. The caller walks again.
- *
- * Context: process context without locks; fence signalling path, allocates
- * nothing.
- */
-void movgem_vm_stall(struct movgem_vm *vm, u64 va);
-
 /* The page hooks of an engine with page tables, see movgem_engine.h. */
 void movgem_vm_page_block(struct movgem_bo *bo, u32 index);
 void movgem_vm_page_set(struct movgem_bo *bo, u32 index);

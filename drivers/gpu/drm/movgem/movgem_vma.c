@@ -3,14 +3,12 @@
 
 #include <linux/dma-resv.h>
 #include <linux/interval_tree_generic.h>
-#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "movgem_bind.h"
 #include "movgem_bo.h"
 #include "movgem_store.h"
-#include "movgem_trace.h"
 #include "movgem_vm.h"
 
 /**
@@ -28,9 +26,6 @@
  */
 
 #define PTE_BATCH	64
-
-/* How long a job waits for a page that is isolated but not being moved. */
-#define STALL_PATIENCE	msecs_to_jiffies(4)
 
 static u64 vma_end(struct movgem_vma *vma)
 {
@@ -80,8 +75,7 @@ static u64 vma_pte(struct movgem_vma *vma, u64 va)
 		struct movgem_slot *slot = &bo->slot[index];
 
 		pte |= page_to_phys(slot->page);
-		if (slot->state == MOVGEM_PAGE_ISOLATED ||
-		    slot->state == MOVGEM_PAGE_MOVING)
+		if (movgem_migrate_blocked(slot))
 			pte |= MOVGEM_PTE_BLOCKED;
 	} else {
 		return 0;
@@ -374,7 +368,7 @@ void movgem_vm_bo_clear(struct movgem_bo *bo)
 /**
  * movgem_vm_page_block - engine's page_block by page tables
  * @bo: the BO
- * @index: the page, ISOLATED or MOVING by now
+ * @index: the page, in a state that is blocked by now
  */
 void movgem_vm_page_block(struct movgem_bo *bo, u32 index)
 {
@@ -389,47 +383,4 @@ void movgem_vm_page_block(struct movgem_bo *bo, u32 index)
 void movgem_vm_page_set(struct movgem_bo *bo, u32 index)
 {
 	page_write(bo, index);
-}
-
-static bool page_blocked(struct movgem_bo *bo, u32 index)
-{
-	bool blocked = false;
-
-	spin_lock(&bo->pages_lock);
-	if (bo->has_pages) {
-		u8 state = bo->slot[index].state;
-
-		blocked = state == MOVGEM_PAGE_ISOLATED ||
-			  state == MOVGEM_PAGE_MOVING;
-	}
-	spin_unlock(&bo->pages_lock);
-	return blocked;
-}
-
-void movgem_vm_stall(struct movgem_vm *vm, u64 va)
-{
-	struct movgem_device *mdev = to_movgem_device(vm->base.drm);
-	struct drm_gpuva *gpuva;
-	struct movgem_bo *bo;
-	u32 index;
-
-	trace_movgem_stall(vm->asid, va);
-	va = round_down(va, PAGE_SIZE);
-
-	/*
-	 * The lock keeps the mapping and with it the BO. No step of a move
-	 * takes it.
-	 */
-	mutex_lock(&vm->op_lock);
-	gpuva = drm_gpuva_find_first(&vm->base, va, PAGE_SIZE);
-	if (gpuva && gpuva->gem.obj) {
-		bo = to_movgem_bo(gpuva->gem.obj);
-		index = (va - gpuva->va.addr + gpuva->gem.offset) >> PAGE_SHIFT;
-
-		if (!wait_event_timeout(mdev->move_wq, !page_blocked(bo, index),
-					STALL_PATIENCE))
-			movgem_migrate_retake(bo, index);
-		wait_event(mdev->move_wq, !movgem_migrate_moving(bo, index));
-	}
-	mutex_unlock(&vm->op_lock);
 }
