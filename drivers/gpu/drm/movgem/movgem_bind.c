@@ -210,9 +210,7 @@ static struct drm_gpuvm_bo *obtain_vm_bo(struct movgem_vm *vm,
 	vm_bo = drm_gpuvm_bo_create(&vm->base, &bo->base);
 	if (vm_bo) {
 		dma_resv_lock(drm_gpuvm_resv(&vm->base), NULL);
-		mutex_lock(&bo->gpuva_lock);
-		vm_bo = drm_gpuvm_bo_obtain_prealloc(vm_bo);
-		mutex_unlock(&bo->gpuva_lock);
+		vm_bo = movgem_gpuvm_bo_obtain(vm_bo, movgem_gpuva_lock(bo));
 		drm_gpuvm_bo_extobj_add(vm_bo);
 		dma_resv_unlock(drm_gpuvm_resv(&vm->base));
 	}

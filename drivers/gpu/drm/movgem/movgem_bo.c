@@ -13,6 +13,7 @@
 #include <drm/drm_prime.h>
 
 #include "movgem_bo.h"
+#include "movgem_compat.h"
 #include "movgem_drv.h"
 #include "movgem_store.h"
 
@@ -108,7 +109,7 @@ static void bo_destroy(struct movgem_bo *bo)
 	drm_gem_object_release(&bo->base);
 	if (bo->exclusive_root)
 		drm_gem_object_put(bo->exclusive_root);
-	mutex_destroy(&bo->gpuva_lock);
+	mutex_destroy(&bo->own_gpuva_lock);
 	kvfree(bo);
 	drm_dev_put(drm);
 }
@@ -163,8 +164,8 @@ static struct movgem_bo *bo_alloc(struct movgem_device *mdev, u64 size,
 	bo->base.funcs = &movgem_bo_funcs;
 	spin_lock_init(&bo->pages_lock);
 	bo->vmas = RB_ROOT_CACHED;
-	mutex_init(&bo->gpuva_lock);
-	drm_gem_gpuva_set_lock(&bo->base, &bo->gpuva_lock);
+	mutex_init(&bo->own_gpuva_lock);
+	movgem_gpuva_lock_init(&bo->base, &bo->own_gpuva_lock);
 	drm_dev_get(&mdev->drm);
 
 	spin_lock(&mdev->bos.lock);

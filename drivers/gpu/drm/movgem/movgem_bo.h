@@ -10,6 +10,7 @@
 #include <drm/drm_gem.h>
 #include <drm/movgem_drm.h>
 
+#include "movgem_compat.h"
 #include "movgem_device.h"
 
 struct drm_file;
@@ -117,7 +118,8 @@ struct movgem_bo {
 
 	/**
 	 * @vmas: GPU mappings by the pages that they map, an interval tree of
-	 * &movgem_vma.bo_node. Changes under @gpuva_lock and @pages_lock.
+	 * &movgem_vma.bo_node. Changes under movgem_gpuva_lock() and
+	 * @pages_lock.
 	 */
 	struct rb_root_cached vmas;
 
@@ -139,8 +141,8 @@ struct movgem_bo {
 	/** @cpu_maps: VMAs that map the BO. */
 	atomic_t cpu_maps;
 
-	/** @gpuva_lock: protects the GEM object's gpuva lists. */
-	struct mutex gpuva_lock;
+	/** @own_gpuva_lock: where GEM has none, see movgem_gpuva_lock(). */
+	struct mutex own_gpuva_lock;
 
 	/** @vmap: kernel mapping, protected by the dma_resv. */
 	struct {
@@ -178,6 +180,17 @@ static inline struct movgem_bo *to_movgem_bo(struct drm_gem_object *obj)
 static inline struct movgem_device *movgem_bo_device(struct movgem_bo *bo)
 {
 	return to_movgem_device(bo->base.dev);
+}
+
+/**
+ * movgem_gpuva_lock - lock of a BO's lists of GPU mappings
+ * @bo: the BO
+ *
+ * Return: the mutex, which is taken in the fence signalling path.
+ */
+static inline struct mutex *movgem_gpuva_lock(struct movgem_bo *bo)
+{
+	return movgem_gpuva_lock_get(&bo->base, &bo->own_gpuva_lock);
 }
 
 /**
@@ -251,7 +264,6 @@ extern const struct vm_operations_struct movgem_vm_ops;
 
 /* movgem_shrinker.c */
 int movgem_shrinker_init(struct movgem_device *mdev);
-bool movgem_bo_purge(struct drm_gem_object *obj);
 void movgem_lru_remove(struct movgem_bo *bo);
 
 #endif

@@ -12,7 +12,17 @@
 #include <linux/version.h>
 
 #include <drm/drm_gem.h>
+#include <drm/drm_gpuvm.h>
 #include <drm/gpu_scheduler.h>
+
+/* modules */
+
+/* The name space became a string in Linux 6.13. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define MOVGEM_IMPORT_NS_DMA_BUF	"DMA_BUF"
+#else
+#define MOVGEM_IMPORT_NS_DMA_BUF	DMA_BUF
+#endif
 
 /* mm */
 
@@ -36,8 +46,48 @@ movgem_alloc_pages_bulk(gfp_t gfp, unsigned long count, struct page **pages)
 
 /* GEM */
 
+/* Since Linux 7.2 a callback of drm_gem_lru_scan() has one parameter more. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+#define MOVGEM_LRU_ARGS \
+	struct drm_gem_object *obj, struct ww_acquire_ctx *ticket
+#else
+#define MOVGEM_LRU_ARGS		struct drm_gem_object *obj
+#endif
+
+/**
+ * movgem_lru_lock - lock of LRU lists
+ * @drm: the device, whose lock it is since Linux 7.2
+ * @own: the driver's lock, for what is before
+ *
+ * Return: the mutex, which is taken in reclaim.
+ */
+static inline struct mutex *movgem_lru_lock(struct drm_device *drm,
+					    struct mutex *own)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	return &drm->gem_lru_mutex;
+#else
+	return own;
+#endif
+}
+
+/**
+ * movgem_lru_init - drm_gem_lru_init()
+ * @lru: the list
+ * @own: as for movgem_lru_lock()
+ */
+static inline void movgem_lru_init(struct drm_gem_lru *lru, struct mutex *own)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	drm_gem_lru_init(lru);
+#else
+	drm_gem_lru_init(lru, own);
+#endif
+}
+
 /**
  * movgem_lru_scan - drm_gem_lru_scan() for BOs that share no locking context
+ * @drm: the device
  * @lru: the list
  * @nr: pages to free
  * @remaining: counts pages of BOs that were locked
@@ -46,11 +96,109 @@ movgem_alloc_pages_bulk(gfp_t gfp, unsigned long count, struct page **pages)
  * Return: the number of pages freed.
  */
 static inline unsigned long
-movgem_lru_scan(struct drm_gem_lru *lru, unsigned int nr,
-		unsigned long *remaining,
-		bool (*shrink)(struct drm_gem_object *obj))
+movgem_lru_scan(struct drm_device *drm, struct drm_gem_lru *lru,
+		unsigned int nr, unsigned long *remaining,
+		bool (*shrink)(MOVGEM_LRU_ARGS))
 {
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	return drm_gem_lru_scan(drm, lru, nr, remaining, shrink, NULL);
+#else
 	return drm_gem_lru_scan(lru, nr, remaining, shrink);
+#endif
+}
+
+/* drm_gpuvm */
+
+/*
+ * A VM's structure is changed in the fence signalling path, so a BO's gpuva
+ * list has a lock of its own. Before Linux 7.0 it is one of the driver's.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+#define MOVGEM_GPUVM_FLAGS \
+	(DRM_GPUVM_RESV_PROTECTED | DRM_GPUVM_IMMEDIATE_MODE)
+#else
+#define MOVGEM_GPUVM_FLAGS	DRM_GPUVM_RESV_PROTECTED
+#endif
+
+/**
+ * movgem_gpuva_lock_get - lock of a GEM object's gpuva list
+ * @obj: the object
+ * @own: the driver's lock, for where GEM has none
+ *
+ * Return: the mutex.
+ */
+static inline struct mutex *movgem_gpuva_lock_get(struct drm_gem_object *obj,
+						  struct mutex *own)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+	return &obj->gpuva.lock;
+#else
+	return own;
+#endif
+}
+
+/**
+ * movgem_gpuva_lock_init - tell GEM of the driver's lock
+ * @obj: the object
+ * @own: as for movgem_gpuva_lock_get()
+ */
+static inline void movgem_gpuva_lock_init(struct drm_gem_object *obj,
+					  struct mutex *own)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+	drm_gem_gpuva_set_lock(obj, own);
+#endif
+}
+
+/**
+ * movgem_gpuvm_bo_obtain - drm_gpuvm_bo_obtain_prealloc()
+ * @vm_bo: a new one, which is freed if there is one already
+ * @lock: lock of the BO's gpuva list, which this takes
+ *
+ * Return: the only one of its VM and BO, with a reference.
+ */
+static inline struct drm_gpuvm_bo *
+movgem_gpuvm_bo_obtain(struct drm_gpuvm_bo *vm_bo, struct mutex *lock)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+	return drm_gpuvm_bo_obtain_prealloc(vm_bo);
+#else
+	mutex_lock(lock);
+	vm_bo = drm_gpuvm_bo_obtain_prealloc(vm_bo);
+	mutex_unlock(lock);
+	return vm_bo;
+#endif
+}
+
+/**
+ * movgem_gpuvm_sm_map - drm_gpuvm_sm_map()
+ * @vm: the VM
+ * @priv: for the callbacks
+ * @va: first address
+ * @range: size
+ * @obj: the BO
+ * @offset: first byte of the BO
+ *
+ * Return: 0 or a negative errno.
+ */
+static inline int
+movgem_gpuvm_sm_map(struct drm_gpuvm *vm, void *priv, u64 va, u64 range,
+		    struct drm_gem_object *obj, u64 offset)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
+	const struct drm_gpuvm_map_req req = {
+		.map = {
+			.va.addr = va,
+			.va.range = range,
+			.gem.obj = obj,
+			.gem.offset = offset,
+		},
+	};
+
+	return drm_gpuvm_sm_map(vm, priv, &req);
+#else
+	return drm_gpuvm_sm_map(vm, priv, va, range, obj, offset);
+#endif
 }
 
 /* drm_sched */

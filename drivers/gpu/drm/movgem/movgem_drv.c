@@ -313,4 +313,4 @@ module_exit(movgem_exit);
 MODULE_AUTHOR("movgem maintainers");
 MODULE_DESCRIPTION("DRM driver whose buffers never pin memory");
 MODULE_LICENSE("GPL");
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_IMPORT_NS(MOVGEM_IMPORT_NS_DMA_BUF);

@@ -16,10 +16,10 @@ static void prime_reclaim(struct movgem_device *mdev, struct movgem_bo *bo)
 {
 	dma_resv_lock(bo->base.resv, NULL);
 	fs_reclaim_acquire(GFP_KERNEL);
-	mutex_lock(&mdev->lru.lock);
-	mutex_unlock(&mdev->lru.lock);
-	mutex_lock(&bo->gpuva_lock);
-	mutex_unlock(&bo->gpuva_lock);
+	mutex_lock(movgem_lru_lock(&mdev->drm, &mdev->lru.lock));
+	mutex_unlock(movgem_lru_lock(&mdev->drm, &mdev->lru.lock));
+	mutex_lock(movgem_gpuva_lock(bo));
+	mutex_unlock(movgem_gpuva_lock(bo));
 
 	spin_lock(&bo->pages_lock);
 	movgem_migrate_flush(mdev);
@@ -36,10 +36,10 @@ static void prime_signalling(struct movgem_vm *vm, struct movgem_bo *bo)
 	bool cookie = dma_fence_begin_signalling();
 
 	mutex_lock(&vm->op_lock);
-	mutex_lock(&bo->gpuva_lock);
+	mutex_lock(movgem_gpuva_lock(bo));
 	spin_lock(&bo->pages_lock);
 	spin_unlock(&bo->pages_lock);
-	mutex_unlock(&bo->gpuva_lock);
+	mutex_unlock(movgem_gpuva_lock(bo));
 	mutex_unlock(&vm->op_lock);
 	dma_fence_end_signalling(cookie);
 }

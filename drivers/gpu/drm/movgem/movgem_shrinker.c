@@ -33,11 +33,12 @@
 void movgem_lru_remove(struct movgem_bo *bo)
 {
 	struct movgem_device *mdev = movgem_bo_device(bo);
+	struct mutex *lock = movgem_lru_lock(&mdev->drm, &mdev->lru.lock);
 
-	mutex_lock(&mdev->lru.lock);
+	mutex_lock(lock);
 	if (bo->base.lru)
 		drm_gem_lru_move_tail_locked(&mdev->lru.leaving, &bo->base);
-	mutex_unlock(&mdev->lru.lock);
+	mutex_unlock(lock);
 	drm_gem_lru_remove(&bo->base);
 }
 
@@ -56,15 +57,11 @@ static bool may_purge(struct movgem_bo *bo)
 	       bo->gpu_map_pages <= max_t(u64, bo->count, PURGE_PTES_MAX);
 }
 
-/**
- * movgem_bo_purge - take an unneeded BO's pages
- * @obj: the BO, its dma_resv held
- *
- * Context: reclaim.
- *
- * Return: true if its pages are gone.
+/*
+ * Take an unneeded BO's pages. Called in reclaim, with its dma_resv held.
+ * Returns true if they are gone.
  */
-bool movgem_bo_purge(struct drm_gem_object *obj)
+static bool purge(MOVGEM_LRU_ARGS)
 {
 	struct movgem_bo *bo = to_movgem_bo(obj);
 	struct movgem_device *mdev = movgem_bo_device(bo);
@@ -109,8 +106,8 @@ static unsigned long movgem_shrinker_scan(struct shrinker *shrinker,
 	unsigned long remaining = 0;
 	unsigned long freed;
 
-	freed = movgem_lru_scan(&mdev->lru.list, sc->nr_to_scan, &remaining,
-				movgem_bo_purge);
+	freed = movgem_lru_scan(&mdev->drm, &mdev->lru.list, sc->nr_to_scan,
+				&remaining, purge);
 	return freed ?: SHRINK_STOP;
 }
 
@@ -132,8 +129,8 @@ int movgem_shrinker_init(struct movgem_device *mdev)
 	ret = drmm_mutex_init(&mdev->drm, &mdev->lru.lock);
 	if (ret)
 		return ret;
-	drm_gem_lru_init(&mdev->lru.list, &mdev->lru.lock);
-	drm_gem_lru_init(&mdev->lru.leaving, &mdev->lru.lock);
+	movgem_lru_init(&mdev->lru.list, &mdev->lru.lock);
+	movgem_lru_init(&mdev->lru.leaving, &mdev->lru.lock);
 
 	mdev->shrinker = shrinker_alloc(0, "drm-movgem");
 	if (!mdev->shrinker)

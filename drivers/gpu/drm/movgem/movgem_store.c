@@ -18,7 +18,9 @@
  */
 
 static const struct movgem_store_ops * const stores[] = {
+#ifdef MOVGEM_HAVE_MOVABLE_OPS
 	&movgem_store_movable,
+#endif
 	&movgem_store_pinned,
 };
 

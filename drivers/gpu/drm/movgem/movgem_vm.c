@@ -190,8 +190,8 @@ struct movgem_vm *movgem_vm_create(struct movgem_device *mdev)
 	}
 	/* From here on the VM is freed by its reference count. */
 	__module_get(THIS_MODULE);
-	drm_gpuvm_init(&vm->base, "movgem", DRM_GPUVM_RESV_PROTECTED,
-		       &mdev->drm, root, 0, MOVGEM_VA_END, 0, MOVGEM_VA_START,
+	drm_gpuvm_init(&vm->base, "movgem", MOVGEM_GPUVM_FLAGS, &mdev->drm,
+		       root, 0, MOVGEM_VA_END, 0, MOVGEM_VA_START,
 		       &movgem_gpuvm_ops);
 	drm_gem_object_put(root);
 	return vm;

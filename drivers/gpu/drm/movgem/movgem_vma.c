@@ -8,6 +8,7 @@
 
 #include "movgem_bind.h"
 #include "movgem_bo.h"
+#include "movgem_compat.h"
 #include "movgem_store.h"
 #include "movgem_vm.h"
 
@@ -106,7 +107,7 @@ static void bo_add(struct movgem_vma *vma)
 {
 	struct movgem_bo *bo = vma_bo(vma);
 
-	lockdep_assert_held(&bo->gpuva_lock);
+	lockdep_assert_held(movgem_gpuva_lock(bo));
 
 	spin_lock(&bo->pages_lock);
 	vma_tree_insert(vma, &bo->vmas);
@@ -119,7 +120,7 @@ static void bo_del(struct movgem_vma *vma)
 {
 	struct movgem_bo *bo = vma_bo(vma);
 
-	lockdep_assert_held(&bo->gpuva_lock);
+	lockdep_assert_held(movgem_gpuva_lock(bo));
 
 	spin_lock(&bo->pages_lock);
 	vma_tree_remove(vma, &bo->vmas);
@@ -132,10 +133,10 @@ static void link_vma(struct movgem_vma *vma, struct drm_gpuvm_bo *vm_bo)
 {
 	struct movgem_bo *bo = vma_bo(vma);
 
-	mutex_lock(&bo->gpuva_lock);
+	mutex_lock(movgem_gpuva_lock(bo));
 	drm_gpuva_link(&vma->base, vm_bo);
 	bo_add(vma);
-	mutex_unlock(&bo->gpuva_lock);
+	mutex_unlock(movgem_gpuva_lock(bo));
 }
 
 /* Take the entries of a range out. A move meanwhile leaves the hole empty. */
@@ -156,10 +157,10 @@ static void retire(struct movgem_vma *vma, struct list_head *done)
 	struct drm_gpuvm_bo *vm_bo = drm_gpuvm_bo_get(vma->base.vm_bo);
 	struct movgem_bo *bo = vma_bo(vma);
 
-	mutex_lock(&bo->gpuva_lock);
+	mutex_lock(movgem_gpuva_lock(bo));
 	bo_del(vma);
 	drm_gpuva_unlink(&vma->base);
-	mutex_unlock(&bo->gpuva_lock);
+	mutex_unlock(movgem_gpuva_lock(bo));
 	vma->base.vm_bo = vm_bo;
 	list_add_tail(&vma->done_link, done);
 }
@@ -252,9 +253,9 @@ int movgem_vma_apply(struct movgem_vm *vm, struct movgem_bind_job *job)
 
 		job->current_op = op;
 		if (op->vm_bo)
-			ret = drm_gpuvm_sm_map(&vm->base, job, op->va,
-					       op->size, op->vm_bo->obj,
-					       op->offset);
+			ret = movgem_gpuvm_sm_map(&vm->base, job, op->va,
+						  op->size, op->vm_bo->obj,
+						  op->offset);
 		else
 			ret = drm_gpuvm_sm_unmap(&vm->base, job, op->va,
 						 op->size);
@@ -308,9 +309,9 @@ void movgem_vm_bo_put(struct drm_gpuvm_bo *vm_bo)
 	vm = drm_gpuvm_get(vm_bo->vm);
 	drm_gem_object_get(&bo->base);
 	dma_resv_lock(drm_gpuvm_resv(vm), NULL);
-	mutex_lock(&bo->gpuva_lock);
+	mutex_lock(movgem_gpuva_lock(bo));
 	drm_gpuvm_bo_put(vm_bo);
-	mutex_unlock(&bo->gpuva_lock);
+	mutex_unlock(movgem_gpuva_lock(bo));
 	dma_resv_unlock(drm_gpuvm_resv(vm));
 	movgem_bo_put(bo);
 	drm_gpuvm_put(vm);
@@ -358,11 +359,11 @@ void movgem_vm_bo_clear(struct movgem_bo *bo)
 {
 	struct movgem_vma *vma;
 
-	mutex_lock(&bo->gpuva_lock);
+	mutex_lock(movgem_gpuva_lock(bo));
 	for (vma = vma_tree_iter_first(&bo->vmas, 0, U64_MAX); vma;
 	     vma = vma_tree_iter_next(vma, 0, U64_MAX))
 		vma_write(vma, vma->base.va.addr, vma_end(vma));
-	mutex_unlock(&bo->gpuva_lock);
+	mutex_unlock(movgem_gpuva_lock(bo));
 }
 
 /**
