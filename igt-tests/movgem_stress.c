@@ -451,6 +451,7 @@ static void prepare(struct control *c, bool basic)
 	stress_write_file("/proc/self/oom_score_adj", "-1000");
 	movgem_mem_info(c->fd, &c->before);
 	c->moved_before = c->before.pages_moved;
+	c->shared->has_folios = c->before.page_store == DRM_MOVGEM_PAGE_STORE_FOLIO;
 }
 
 static void kill_one(struct control *c)

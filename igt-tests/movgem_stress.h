@@ -63,6 +63,9 @@
 	X(FROM_VGEM, "import-from-vgem")				\
 	X(POST, "post")							\
 	X(RECEIVE, "receive")						\
+	X(READ_VM, "process_vm_readv")					\
+	X(DIRECT_IO, "direct-io")					\
+	X(REGISTER, "io_uring-register")				\
 	X(HAMMER, "hammer")						\
 	X(MIGRATE, "migrate")						\
 	X(COMPACT, "compact")						\
@@ -123,6 +126,7 @@ struct stress_shared {
 	int post[2];
 	char debugfs[96];	/* directory of the first device */
 	bool can_move;
+	bool has_folios;	/* pages that system calls can get hold of */
 	unsigned int workers;
 	struct stress_slot slots[STRESS_WORKERS_MAX];
 };

@@ -45,6 +45,9 @@ static const struct {
 	{ op_from_vgem, 1 },
 	{ op_post, 3 },
 	{ op_receive, 3 },
+	{ op_read_vm, 2 },
+	{ op_direct_io, 2 },
+	{ op_register, 2 },
 };
 
 static void one(struct buffers *b)
@@ -101,6 +104,9 @@ void stress_buffers(struct stress_worker *w)
 	b->vgem = stress_open_other("vgem");
 	if (b->fd < 0 || b->other_fd < 0)
 		stress_fail(w, "cannot open the device: %s", strerror(errno));
+	/* The guest's disk; what is in memory only does no direct I/O. */
+	b->file = w->shared->has_folios ?
+		open("/root", O_TMPFILE | O_RDWR | O_DIRECT | O_CLOEXEC, 0600) : -1;
 	gpu_init(b);
 	while (!w->shared->stop)
 		one(b);
@@ -108,6 +114,8 @@ void stress_buffers(struct stress_worker *w)
 	gpu_fini(b);
 	close(b->fd);
 	close(b->other_fd);
+	if (b->file >= 0)
+		close(b->file);
 	if (b->second >= 0)
 		close(b->second);
 	if (b->vgem >= 0)

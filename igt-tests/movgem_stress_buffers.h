@@ -118,6 +118,7 @@ struct job {
 struct buffers {
 	struct stress_worker *w;
 	int fd, other_fd, vgem, second;
+	int file;		/* for direct-io, or -1 */
 	uint64_t va;		/* of the windows; scratch and streams are behind */
 	struct buffer bos[BOS];
 	struct vm vms[VMS];
@@ -136,7 +137,7 @@ struct buffer *bo_slot(struct buffers *b);
 /* One that the condition holds for, or NULL. */
 struct buffer *bo_pick(struct buffers *b, bool (*ok)(struct buffer *bo));
 bool bo_any(struct buffer *bo);
-bool bo_open(struct buffer *bo);
+bool bo_mappable(struct buffer *bo);
 int bo_init(struct buffers *b, struct buffer *bo, uint32_t handle, uint32_t pages);
 /* Forgets it once neither handle nor mappings are left. */
 void bo_release(struct buffers *b, struct buffer *bo);
@@ -145,6 +146,8 @@ int bo_close(struct buffers *b, struct buffer *bo);
 void bo_idle(struct buffers *b, struct buffer *bo);
 struct cpu_map *bo_map(struct buffers *b, struct buffer *bo, bool write);
 void bo_unmap(struct buffers *b, struct buffer *bo);
+/* A part of a mapping, in sectors of the BO, and where it is. */
+uint8_t *map_part(struct buffers *b, struct cpu_map *map, uint64_t *sector, uint64_t *count);
 content_t content_new(struct buffers *b);
 /* Compares sectors that begin at words with what has to be there. */
 void content_check(struct buffers *b, struct buffer *bo, const uint8_t *at, uint64_t sector,
@@ -167,19 +170,32 @@ void op_cpu_check(struct buffers *b);
 void op_fork(struct buffers *b);
 void op_madvise(struct buffers *b);
 
-/* ---- movgem_stress_gpu.c: address spaces and jobs ---- */
+/* ---- movgem_stress_bind.c: address spaces ---- */
 
 void gpu_init(struct buffers *b);
 void gpu_fini(struct buffers *b);
+void vm_init(struct buffers *b, unsigned int v);
+/* All its queues have to be idle but for jobs that nobody waits for. */
+void vm_fini(struct buffers *b, unsigned int v);
+unsigned int queue_vm(unsigned int q);
 void queue_idle(struct buffers *b, unsigned int q, uint64_t point);
+uint64_t window_va(struct buffers *b, uint64_t sector);
+uint64_t scratch_va(struct buffers *b);
+uint64_t stream_va(struct buffers *b, unsigned int q);
+bool can_bind(struct buffer *bo);
+bool bind_somewhere(struct buffers *b, struct buffer *bo, uint32_t flags);
 /* Takes it out of all windows; false where a call is refused. */
 bool bo_unbind(struct buffers *b, struct buffer *bo);
-/* Compares a part of the BO as the GPU sees it; false where it sees none. */
-bool gpu_check(struct buffers *b, struct buffer *bo);
 
 void op_bind(struct buffers *b);
 void op_bind_sparse(struct buffers *b);
 void op_unbind(struct buffers *b);
+
+/* ---- movgem_stress_gpu.c: jobs ---- */
+
+/* Compares a part of the BO as the GPU sees it; false where it sees none. */
+bool gpu_check(struct buffers *b, struct buffer *bo);
+
 void op_job(struct buffers *b);
 void op_job_pair(struct buffers *b);
 void op_job_gate(struct buffers *b);
@@ -196,5 +212,11 @@ void op_import_vgem(struct buffers *b);
 void op_from_vgem(struct buffers *b);
 void op_post(struct buffers *b);
 void op_receive(struct buffers *b);
+
+/* ---- movgem_stress_gup.c: pages in the hands of the kernel ---- */
+
+void op_read_vm(struct buffers *b);
+void op_direct_io(struct buffers *b);
+void op_register(struct buffers *b);
 
 #endif /* MOVGEM_STRESS_BUFFERS_H */

@@ -48,11 +48,6 @@ bool bo_any(struct buffer *bo)
 	return true;
 }
 
-bool bo_open(struct buffer *bo)
-{
-	return bo->handle;
-}
-
 static bool bo_mapped(struct buffer *bo)
 {
 	unsigned int i;
@@ -63,7 +58,7 @@ static bool bo_mapped(struct buffer *bo)
 	return false;
 }
 
-static bool bo_mappable(struct buffer *bo)
+bool bo_mappable(struct buffer *bo)
 {
 	return bo_mapped(bo) || (bo->handle && !(bo->flags & DRM_MOVGEM_BO_NO_MMAP));
 }
@@ -296,19 +291,19 @@ bool content_check_all(struct buffers *b, struct buffer *bo)
 	return true;
 }
 
-/* A part of a mapping, in sectors of the BO. */
-static void map_part(struct buffers *b, struct cpu_map *map, uint64_t *sector, uint64_t *count)
+static uint8_t *map_at(struct cpu_map *map, uint64_t sector)
+{
+	return map->addr + (sector - map->first * PAGE_SECTORS) * SECTOR;
+}
+
+uint8_t *map_part(struct buffers *b, struct cpu_map *map, uint64_t *sector, uint64_t *count)
 {
 	uint64_t all = map->count * PAGE_SECTORS;
 	uint64_t from = stress_below(b->w, all);
 
 	*count = stress_size(b->w, min(all - from, 32ull * PAGE_SECTORS));
 	*sector = map->first * PAGE_SECTORS + from;
-}
-
-static uint8_t *map_at(struct cpu_map *map, uint64_t sector)
-{
-	return map->addr + (sector - map->first * PAGE_SECTORS) * SECTOR;
+	return map_at(map, *sector);
 }
 
 /* ---- operations ---- */
@@ -492,13 +487,14 @@ void op_cpu_write(struct buffers *b)
 	struct buffer *bo = bo_pick(b, bo_mappable);
 	struct cpu_map *map = bo ? bo_map(b, bo, true) : NULL;
 	uint64_t sector, count;
+	uint8_t *at;
 
 	if (!map)
 		return;
-	map_part(b, map, &sector, &count);
+	at = map_part(b, map, &sector, &count);
 	stress_begin(b->w, STRESS_CPU_WRITE, bo->name, sector, count);
 	bo_idle(b, bo);
-	content_write(b, bo, map_at(map, sector), sector, count);
+	content_write(b, bo, at, sector, count);
 	stress_end(b->w, 0);
 }
 
@@ -507,13 +503,14 @@ void op_cpu_check(struct buffers *b)
 	struct buffer *bo = bo_pick(b, bo_mappable);
 	struct cpu_map *map = bo ? bo_map(b, bo, false) : NULL;
 	uint64_t sector, count;
+	uint8_t *at;
 
 	if (!map)
 		return;
-	map_part(b, map, &sector, &count);
+	at = map_part(b, map, &sector, &count);
 	stress_begin(b->w, STRESS_CPU_CHECK, bo->name, sector, count);
 	bo_idle(b, bo);
-	content_check(b, bo, map_at(map, sector), sector, count, "seen by the CPU");
+	content_check(b, bo, at, sector, count, "seen by the CPU");
 	stress_end(b->w, 0);
 }
 

@@ -80,8 +80,10 @@ void stress_fail(struct stress_worker *w, const char *fmt, ...)
 {
 	va_list ap;
 
-	/* The first of several threads has the word. */
-	if (!__atomic_test_and_set(&w->slot->failing, __ATOMIC_SEQ_CST)) {
+	/* The first of several threads has the word, the others give it time. */
+	if (__atomic_test_and_set(&w->slot->failing, __ATOMIC_SEQ_CST)) {
+		sleep(5);
+	} else {
 		va_start(ap, fmt);
 		vsnprintf(w->slot->message, sizeof(w->slot->message), fmt, ap);
 		va_end(ap);
