@@ -29,6 +29,8 @@
  * migrate: write "all", the id of a BO or "label:TEXT" to have the pages moved
  * now; -ENOENT if there is no such BO, -EBUSY if no page moved. Read: how many
  * pages the last write tried and moved.
+ *
+ * hold: write to isolate or quiesce pages until the file is closed.
  */
 
 static const char * const state_names[] = {
@@ -399,4 +401,5 @@ void movgem_debugfs_init(struct drm_minor *minor)
 	debugfs_create_file("pages", 0400, root, mdev, &pages_fops);
 	debugfs_create_file("stats", 0444, root, mdev, &stats_fops);
 	debugfs_create_file("migrate", 0600, root, mdev, &migrate_fops);
+	debugfs_create_file("hold", 0600, root, mdev, &movgem_hold_fops);
 }

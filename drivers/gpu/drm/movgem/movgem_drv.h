@@ -6,6 +6,7 @@
 struct drm_file;
 struct drm_minor;
 struct drm_printer;
+struct file_operations;
 struct movgem_device;
 struct workqueue_struct;
 
@@ -17,6 +18,9 @@ extern struct workqueue_struct *movgem_wq;
 
 /* movgem_debugfs.c */
 void movgem_debugfs_init(struct drm_minor *minor);
+
+/* movgem_hold.c */
+extern const struct file_operations movgem_hold_fops;
 
 /* movgem_fdinfo.c */
 void movgem_show_fdinfo(struct drm_printer *p, struct drm_file *file);
