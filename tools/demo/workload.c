@@ -26,6 +26,7 @@ static struct {
 	bool offline;
 	bool no_gpu;
 	unsigned int fill;
+	unsigned int stay;
 	unsigned int reserve;
 	unsigned int writers;
 	unsigned int rest;
@@ -41,13 +42,15 @@ static struct {
 
 static const char usage[] =
 "usage: workload --buffers KIND --trigger WHAT [OPTION...]\n"
-"  --buffers KIND   movgem, vgem or anonymous\n"
+"  --buffers KIND   movgem, vgem, virtio_gpu or anonymous\n"
 "  --trigger WHAT   huge: all the 2 MiB pages that the kernel can make;\n"
 "                   offline: every memory block of ZONE_MOVABLE\n"
 "  --out DIR        result.json and the memory maps go there (default .)\n"
 "  --fill PERCENT   buffers fill so much of MemTotal at first (default 85),\n"
 "  --reserve MIB    or less, so that this stays free outside ZONE_MOVABLE\n"
 "                   (default 64)\n"
+"  --stay PERCENT   of MemTotal in buffers that stay (default: one of every four\n"
+"                   buffers)\n"
 "  --writers N      CPU threads that write all the time (default 2)\n"
 "  --rest SECONDS   how long to measure before the trigger (default 5)\n"
 "  --limit SECONDS  try a memory block for so long, and again while that moves\n"
@@ -115,6 +118,7 @@ static void parse(int argc, char **argv)
 		{ "out", required_argument, NULL, 'o' },
 		{ "fill", required_argument, NULL, 'f' },
 		{ "reserve", required_argument, NULL, 'R' },
+		{ "stay", required_argument, NULL, 'S' },
 		{ "writers", required_argument, NULL, 'w' },
 		{ "rest", required_argument, NULL, 'r' },
 		{ "limit", required_argument, NULL, 'l' },
@@ -146,6 +150,9 @@ static void parse(int argc, char **argv)
 		case 'R':
 			opt.reserve = atoi(optarg);
 			break;
+		case 'S':
+			opt.stay = atoi(optarg);
+			break;
 		case 'w':
 			opt.writers = atoi(optarg);
 			break;
@@ -170,8 +177,8 @@ static void parse(int argc, char **argv)
 	}
 	if (optind < argc || !work.store || !(opt.huge || opt.offline))
 		die("--buffers and --trigger are needed\n%s", usage);
-	if (!opt.fill || opt.fill > 95 || !opt.writers || !opt.limit)
-		die("--fill, --writers or --limit is out of range");
+	if (!opt.fill || opt.fill > 95 || opt.stay > opt.fill || !opt.writers || !opt.limit)
+		die("--fill, --stay, --writers or --limit is out of range");
 }
 
 int main(int argc, char **argv)
@@ -196,7 +203,10 @@ int main(int argc, char **argv)
 		die("%s/result.json: %s", opt.out, strerror(errno));
 
 	total = read_field("/proc/meminfo", "MemTotal") << 10;
-	layout_make(total / 100 * opt.fill, opt.reserve, GROUP);
+	layout_lay(total / 100 * opt.fill, opt.reserve, GROUP,
+		   total / 100 * opt.stay);
+	layout_map();
+	content_fill();
 	if (work.store == &store_movgem && !opt.no_gpu)
 		gpu_start();
 	content_start_writers(opt.writers);

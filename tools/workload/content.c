@@ -72,6 +72,8 @@ void content_fill(void)
 {
 	size_t page, word;
 
+	free(work.counters);
+	free(work.tags);
 	work.counters = calloc(page_count(), sizeof(*work.counters));
 	work.tags = calloc(page_count(), sizeof(*work.tags));
 	if (!work.counters || !work.tags)
@@ -101,8 +103,8 @@ static void *writer_main(void *arg)
 	     visits++) {
 		size_t buf = next_random(&rnd) % (work.count / writer_count) *
 			     writer_count + w->index;
-		size_t page = buf * WORK_BUF_PAGES +
-			      next_random(&rnd) % WORK_BUF_PAGES;
+		size_t page = buf * buf_pages() +
+			      next_random(&rnd) % buf_pages();
 		volatile uint64_t *counter = (uint64_t *)page_addr(page);
 		unsigned int i;
 
@@ -125,6 +127,7 @@ void content_start_writers(unsigned int threads)
 	if (threads > WRITERS_MAX || threads > work.count)
 		die("%u writers are too many", threads);
 	writer_count = threads;
+	atomic_store(&stopping, false);
 	for (i = 0; i < threads; i++) {
 		int err;
 
@@ -173,8 +176,8 @@ uint64_t content_check(void)
 				continue;
 			if (good && pages < 8)
 				say("LOST: buffer %zu page %zu byte %zu: %#lx, not %#lx",
-				    page / WORK_BUF_PAGES,
-				    page % WORK_BUF_PAGES, word * 8, have, want);
+				    page / buf_pages(),
+				    page % buf_pages(), word * 8, have, want);
 			good = false;
 			for (differ = have ^ want; differ; differ >>= 8)
 				lost += !!(differ & 0xff);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The workload: GPU jobs. All the buffers are bound in one VM,
- * and one queue executes jobs of four commands each: three copies of a page's
- * body to a page of another buffer, and a fill. The queue executes in order, so
- * what every body must hold is known without asking: the tags are kept as the
- * jobs are submitted.
+ * The workload: GPU jobs. All the buffers are bound in one VM, and one queue
+ * executes jobs of some commands each: copies of a page's body to a page of
+ * another buffer (three, if not told otherwise), and a fill. The queue executes
+ * in order, so what every body must hold is known without asking: the tags are
+ * kept as the jobs are submitted.
  *
  * Copyright (C) 2026 movgem maintainers
  */
@@ -21,15 +21,13 @@
 
 #include "workload.h"
 
-/* Jobs in flight; a stream's place is used again after RING jobs. */
-#define DEPTH		8
+/* A stream's place is used again after so many jobs. */
 #define RING		16
-#define COPIES		3
 #define WAIT_NS		(120 * 1000000000LL)
 
-struct stream {
-	struct drm_movgem_cmd_copy copy[COPIES];
-	struct drm_movgem_cmd_fill fill;
+struct work_jobs gpu_jobs = {
+	.copies = 3,
+	.depth = 8,
 };
 
 static struct {
@@ -40,7 +38,10 @@ static struct {
 	uint64_t submitted;
 	uint64_t rnd;
 	struct work_buf stream_buf;
-	struct stream *streams;
+	uint8_t *streams;
+	size_t stream_size;
+	/* When the jobs in flight were submitted. */
+	double begun[RING];
 } gpu;
 
 static uint64_t body_va(size_t page)
@@ -76,7 +77,10 @@ static void submit_one(void)
 {
 	uint64_t seqno = gpu.submitted + 1;
 	size_t place = seqno % RING;
-	struct stream *stream = &gpu.streams[place];
+	struct drm_movgem_cmd_copy *copy =
+		(void *)(gpu.streams + place * gpu.stream_size);
+	struct drm_movgem_cmd_fill *fill =
+		(void *)(copy + gpu_jobs.copies);
 	size_t from = next_random(&gpu.rnd) % page_count();
 	size_t to = next_random(&gpu.rnd) % page_count();
 	struct drm_movgem_sync sync = {
@@ -86,38 +90,46 @@ static void submit_one(void)
 	};
 	struct drm_movgem_submit submit = {
 		.queue_id = gpu.queue,
-		.stream_addr = streams_va() + place * sizeof(*stream),
-		.stream_size = sizeof(*stream),
+		.stream_addr = streams_va() + place * gpu.stream_size,
+		.stream_size = gpu.stream_size,
 		.sync_count = 1,
 		.syncs = (uintptr_t)&sync,
 	};
-	int i;
+	size_t i;
 
-	for (i = 0; i < COPIES; i++) {
+	for (i = 0; i < gpu_jobs.copies; i++) {
 		size_t src = (from + i) % page_count();
 		size_t dst = (to + i) % page_count();
 
-		stream->copy[i] = (struct drm_movgem_cmd_copy){
+		copy[i] = (struct drm_movgem_cmd_copy){
 			.hdr.opcode = DRM_MOVGEM_CMD_COPY,
-			.hdr.size = sizeof(stream->copy[i]),
+			.hdr.size = sizeof(copy[i]),
 			.src = body_va(src),
 			.dst = body_va(dst),
 			.size = WORK_BODY_SIZE,
 		};
 		work.tags[dst] = work.tags[src];
 	}
-	to = (to + COPIES) % page_count();
-	stream->fill = (struct drm_movgem_cmd_fill){
+	to = (to + gpu_jobs.copies) % page_count();
+	*fill = (struct drm_movgem_cmd_fill){
 		.hdr.opcode = DRM_MOVGEM_CMD_FILL,
-		.hdr.size = sizeof(stream->fill),
+		.hdr.size = sizeof(*fill),
 		.dst = body_va(to),
 		.size = WORK_BODY_SIZE,
 		.value = (uint32_t)seqno,
 	};
 	work.tags[to] = WORK_TAG_FILL | (uint32_t)seqno;
 
+	gpu.begun[place] = now();
 	ioctl_or_die(DRM_IOCTL_MOVGEM_SUBMIT, &submit, "SUBMIT");
 	gpu.submitted = seqno;
+}
+
+static void end_job(uint64_t seqno)
+{
+	wait_for(seqno);
+	if (gpu_jobs.ended)
+		gpu_jobs.ended(now() - gpu.begun[seqno % RING]);
 }
 
 static void *gpu_main(void *arg)
@@ -129,46 +141,15 @@ static void *gpu_main(void *arg)
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 
 	while (!atomic_load(&gpu.stopping)) {
-		if (gpu.submitted >= DEPTH)
-			wait_for(gpu.submitted - DEPTH + 1);
+		if (gpu.submitted >= gpu_jobs.depth)
+			end_job(gpu.submitted - gpu_jobs.depth + 1);
 		submit_one();
 	}
 	wait_for(gpu.submitted);
 	return NULL;
 }
 
-static void bind_all(void)
-{
-	struct drm_movgem_bind_op *ops;
-	size_t i, n, total = work.count + 1;
-
-	ops = calloc(total, sizeof(*ops));
-	if (!ops)
-		die("no memory");
-	for (i = 0; i < total; i++) {
-		ops[i].op = DRM_MOVGEM_BIND_OP_MAP;
-		ops[i].handle = i < work.count ? work.bufs[i].handle :
-						 gpu.stream_buf.handle;
-		ops[i].va = gpu.va_start + i * WORK_BUF_SIZE;
-		ops[i].size = WORK_BUF_SIZE;
-	}
-	for (i = 0; i < total; i += n) {
-		struct drm_movgem_vm_bind bind = {
-			.vm_id = movgem_vm(),
-			.ops = (uintptr_t)&ops[i],
-		};
-
-		n = total - i;
-		if (n > DRM_MOVGEM_BIND_OPS_MAX)
-			n = DRM_MOVGEM_BIND_OPS_MAX;
-		bind.op_count = n;
-		ioctl_or_die(DRM_IOCTL_MOVGEM_VM_BIND, &bind, "VM_BIND");
-	}
-	free(ops);
-}
-
-/* Binds the buffers that stay, and keeps the GPU busy with them. */
-void gpu_start(void)
+static uint64_t query_va_start(void)
 {
 	struct drm_movgem_gpu_info info = { 0 };
 	struct drm_movgem_dev_query query = {
@@ -176,23 +157,62 @@ void gpu_start(void)
 		.size = sizeof(info),
 		.pointer = (uintptr_t)&info,
 	};
+
+	ioctl_or_die(DRM_IOCTL_MOVGEM_DEV_QUERY, &query, "DEV_QUERY");
+	return info.va_start;
+}
+
+/* Binds buffers in a VM, one behind the other from place number @first. */
+void gpu_bind(uint32_t vm, const struct work_buf *bufs, size_t first,
+	      size_t count)
+{
+	struct drm_movgem_bind_op ops[DRM_MOVGEM_BIND_OPS_MAX] = { 0 };
+	uint64_t va = query_va_start() + first * work.buf_size;
+	size_t i, n;
+
+	for (i = 0; i < count; i += n) {
+		struct drm_movgem_vm_bind bind = {
+			.vm_id = vm,
+			.ops = (uintptr_t)ops,
+		};
+
+		for (n = 0; n < DRM_MOVGEM_BIND_OPS_MAX && i + n < count; n++) {
+			ops[n].op = DRM_MOVGEM_BIND_OP_MAP;
+			ops[n].handle = bufs[i + n].handle;
+			ops[n].va = va;
+			ops[n].size = work.buf_size;
+			va += work.buf_size;
+		}
+		bind.op_count = n;
+		ioctl_or_die(DRM_IOCTL_MOVGEM_VM_BIND, &bind, "VM_BIND");
+	}
+}
+
+/* Binds the buffers that stay, and keeps the GPU busy with them. */
+void gpu_start(void)
+{
 	struct drm_movgem_queue_create queue = { .vm_id = movgem_vm() };
 	struct drm_syncobj_create syncobj = { 0 };
 	int err;
 
-	ioctl_or_die(DRM_IOCTL_MOVGEM_DEV_QUERY, &query, "DEV_QUERY");
-	gpu.va_start = info.va_start;
+	gpu.va_start = query_va_start();
 	gpu.rnd = ~work.seed;
 
 	/* The window has one slot more than there are buffers, for this one. */
 	gpu.stream_buf.slot = work.slots;
-	gpu.streams = (struct stream *)buf_addr(&gpu.stream_buf);
+	gpu.streams = buf_addr(&gpu.stream_buf);
+	gpu.stream_size = gpu_jobs.copies * sizeof(struct drm_movgem_cmd_copy) +
+			  sizeof(struct drm_movgem_cmd_fill);
+	if (RING * gpu.stream_size > work.buf_size || gpu_jobs.depth >= RING)
+		die("a buffer of %zu bytes cannot hold the command streams",
+		    work.buf_size);
 	err = work.store->create(&gpu.stream_buf, gpu.streams);
 	if (err)
 		die("no buffer for the command streams: %s", strerror(-err));
 	work.store->map(&gpu.stream_buf, gpu.streams);
 
-	bind_all();
+	gpu_bind(movgem_vm(), work.bufs, 0, work.count);
+	gpu_bind(movgem_vm(), &gpu.stream_buf, work.count, 1);
 	ioctl_or_die(DRM_IOCTL_MOVGEM_QUEUE_CREATE, &queue, "QUEUE_CREATE");
 	gpu.queue = queue.queue_id;
 	ioctl_or_die(DRM_IOCTL_SYNCOBJ_CREATE, &syncobj, "SYNCOBJ_CREATE");

@@ -55,54 +55,84 @@ static size_t fill(struct work_buf *bufs, size_t max, unsigned int reserve_mib)
 	return i;
 }
 
-/* One of each @group consecutive buffers stays; chance says which. */
-static void thin_out(struct work_buf *bufs, size_t total, unsigned int group)
+/*
+ * Of each @group consecutive buffers so many stay that they are @share of all;
+ * chance says which.
+ */
+static void thin_out(struct work_buf *bufs, size_t total, unsigned int group,
+		     double share)
 {
 	uint64_t rnd = work.seed ^ 0x6d6f7667656dULL;
-	size_t first, i;
+	size_t i, left, stay = 0;
+	double due = 0;
 
-	for (first = 0; first < total; first += group) {
-		size_t stays = first + next_random(&rnd) % group;
-
-		for (i = first; i < first + group && i < total; i++) {
-			if (i == stays)
-				bufs[work.count++] = bufs[i];
-			else
-				work.store->destroy(&bufs[i],
-						    buf_addr(&bufs[i]));
+	for (i = 0; i < total; i++) {
+		left = group - i % group;
+		if (left == group) {
+			/* Not 0.999... for one of three. */
+			due += share * group + 1e-9;
+			stay = due;
+			due -= stay;
+		}
+		if (next_random(&rnd) % left < stay) {
+			bufs[work.count++] = bufs[i];
+			stay--;
+		} else {
+			work.store->destroy(&bufs[i], buf_addr(&bufs[i]));
 		}
 	}
 	work.bufs = bufs;
-	for (i = 0; work.store->map && i < work.count; i++)
-		work.store->map(&bufs[i], buf_addr(&bufs[i]));
 }
 
 /*
  * Makes @bytes of buffers, or less, so that @reserve_mib stay free outside
- * ZONE_MOVABLE; frees all but one of each @group; fills those that stay.
+ * ZONE_MOVABLE; of each @group so many stay that they are @stay bytes, or, if
+ * that is zero, one of each @group.
  */
-void layout_make(uint64_t bytes, unsigned int reserve_mib, unsigned int group)
+void layout_lay(uint64_t bytes, unsigned int reserve_mib, unsigned int group,
+		uint64_t stay)
 {
 	uint64_t total = read_field("/proc/meminfo", "MemTotal") << 10;
-	size_t max = bytes / WORK_BUF_SIZE;
+	size_t max = bytes / work.buf_size;
 	struct work_buf *bufs = calloc(max, sizeof(*bufs));
+	double share = 1.0 / group;
 
 	if (!bufs)
 		die("no memory for %zu buffers", max);
 	/* One slot more is for the command streams of the GPU. */
-	work.window = mmap(NULL, (max + 1) * WORK_BUF_SIZE, PROT_NONE,
+	work.window = mmap(NULL, (max + 1) * work.buf_size, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (work.window == MAP_FAILED)
 		die("no room for %zu buffers: %s", max, strerror(errno));
 
-	say("%lu MiB of memory; making %zu %s buffers of 64 KiB", total >> 20,
-	    max, work.store->name);
+	say("%lu MiB of memory; making %zu %s buffers of %zu KiB", total >> 20,
+	    max, work.store->name, work.buf_size >> 10);
+	work.count = 0;
 	work.slots = fill(bufs, max, reserve_mib);
-	thin_out(bufs, work.slots, group);
-	say("made %zu buffers, kept one of every %u: %zu stay, %zu MiB, %.1f %% of memory",
-	    work.slots, group, work.count, work.count * WORK_BUF_SIZE >> 20,
-	    100.0 * work.count * WORK_BUF_SIZE / total);
+	if (stay)
+		share = (double)stay / (work.slots * work.buf_size);
+	thin_out(bufs, work.slots, group, share > 1 ? 1 : share);
+	say("made %zu buffers, kept %.2f of every %u: %zu stay, %zu MiB, %.1f %% of memory",
+	    work.slots, share * group, group, work.count,
+	    work.count * work.buf_size >> 20,
+	    100.0 * work.count * work.buf_size / total);
 	if (!work.count)
 		die("no buffers");
+}
+
+/* Maps the buffers that stay, unless they are mapped since they were made. */
+void layout_map(void)
+{
+	size_t i;
+
+	for (i = 0; work.store->map && i < work.count; i++)
+		work.store->map(&work.bufs[i], buf_addr(&work.bufs[i]));
+}
+
+/* The same, and maps and fills those that stay. */
+void layout_make(uint64_t bytes, unsigned int reserve_mib, unsigned int group)
+{
+	layout_lay(bytes, reserve_mib, group, 0);
+	layout_map();
 	content_fill();
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The workload: the three kinds of buffer. Each makes 64 KiB
- * with all of its pages, and maps those that stay where it is told, so that the
+ * The workload: the kinds of buffer. Each makes one with all of its pages, and maps those that stay where it is told, so that the
  * program's address space looks the same whatever the kind.
  *
  * Copyright (C) 2026 movgem maintainers
@@ -60,7 +59,7 @@ static int open_driver(const char *driver, const char *prefix)
 
 static int map_drm(uint64_t offset, void *addr)
 {
-	void *map = mmap(addr, WORK_BUF_SIZE, PROT_READ | PROT_WRITE,
+	void *map = mmap(addr, work.buf_size, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_FIXED, drm_fd, offset);
 
 	return map == MAP_FAILED ? -errno : 0;
@@ -68,7 +67,7 @@ static int map_drm(uint64_t offset, void *addr)
 
 static void unmap(void *addr)
 {
-	if (munmap(addr, WORK_BUF_SIZE))
+	if (munmap(addr, work.buf_size))
 		die("munmap: %s", strerror(errno));
 }
 
@@ -83,19 +82,26 @@ static void destroy_drm(struct work_buf *buf, void *addr)
 
 /*
  * movgem: as a program's own buffers are, they belong to the one VM that they
- * are bound in, so that a job costs the same however many there are.
+ * are bound in, so that a job costs the same however many there are; unless
+ * &work_state.shared says that there are more VMs.
  */
+
+uint32_t movgem_vm_create(void)
+{
+	struct drm_movgem_vm_create vm = { 0 };
+
+	if (drmIoctl(drm_fd, DRM_IOCTL_MOVGEM_VM_CREATE, &vm))
+		die("VM_CREATE: %s", strerror(errno));
+	return vm.vm_id;
+}
 
 static void movgem_open(void)
 {
-	struct drm_movgem_vm_create vm = { 0 };
 	struct dirent *entry;
 	DIR *dir;
 
 	drm_fd = open_driver("movgem", "renderD");
-	if (drmIoctl(drm_fd, DRM_IOCTL_MOVGEM_VM_CREATE, &vm))
-		die("VM_CREATE: %s", strerror(errno));
-	vm_id = vm.vm_id;
+	vm_id = movgem_vm_create();
 
 	dir = opendir(DEBUGFS_DRI);
 	while (dir && (entry = readdir(dir))) {
@@ -152,8 +158,8 @@ uint64_t movgem_stat(const char *name)
 static int movgem_create(struct work_buf *buf, void *addr)
 {
 	struct drm_movgem_bo_create create = {
-		.size = WORK_BUF_SIZE,
-		.exclusive_vm_id = vm_id,
+		.size = work.buf_size,
+		.exclusive_vm_id = work.shared ? 0 : vm_id,
 	};
 
 	(void)addr;
@@ -208,22 +214,22 @@ const struct work_store store_movgem = {
 	.moved_source = "migrate_ok in movgem's debugfs stats",
 };
 
-/* vgem: dumb buffers by drm_gem_shmem_helper; mmap() allocates and pins. */
+/* Dumb buffers by drm_gem_shmem_helper, of vgem: mmap() allocates and pins, */
 
 static void vgem_open(void)
 {
 	drm_fd = open_driver("vgem", "card");
 }
 
-static int vgem_create(struct work_buf *buf, void *addr)
+static int dumb_create(struct work_buf *buf, void *addr)
 {
+	/* Lines of a page each. */
 	struct drm_mode_create_dumb create = {
-		.width = 128, .height = 128, .bpp = 32,
+		.width = WORK_PAGE_SIZE / 4, .height = buf_pages(), .bpp = 32,
 	};
 	struct drm_mode_map_dumb offset = { 0 };
 	int ret;
 
-	_Static_assert(128 * 128 * 4 == WORK_BUF_SIZE, "64 KiB");
 	if (drmIoctl(drm_fd, DRM_IOCTL_MODE_CREATE_DUMB, &create))
 		return -errno;
 	buf->handle = create.handle;
@@ -242,7 +248,21 @@ static int vgem_create(struct work_buf *buf, void *addr)
 static const struct work_store store_vgem = {
 	.name = "vgem",
 	.open = vgem_open,
-	.create = vgem_create,
+	.create = dumb_create,
+	.destroy = destroy_drm,
+};
+
+/* and of virtio_gpu: they are pinned from the beginning. */
+
+static void virtio_gpu_open(void)
+{
+	drm_fd = open_driver("virtio_gpu", "card");
+}
+
+static const struct work_store store_virtio_gpu = {
+	.name = "virtio_gpu",
+	.open = virtio_gpu_open,
+	.create = dumb_create,
 	.destroy = destroy_drm,
 };
 
@@ -254,7 +274,7 @@ static void anonymous_open(void)
 
 static int anonymous_create(struct work_buf *buf, void *addr)
 {
-	void *map = mmap(addr, WORK_BUF_SIZE, PROT_READ | PROT_WRITE,
+	void *map = mmap(addr, work.buf_size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE,
 			 -1, 0);
 
@@ -271,7 +291,7 @@ static void anonymous_destroy(struct work_buf *buf, void *addr)
 static void anonymous_frames(void (*report)(uint64_t pfn))
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY);
-	uint64_t entry[WORK_BUF_PAGES];
+	uint64_t entry[buf_pages()];
 	size_t i, n;
 
 	if (fd < 0)
@@ -280,9 +300,10 @@ static void anonymous_frames(void (*report)(uint64_t pfn))
 		uintptr_t addr = (uintptr_t)buf_addr(&work.bufs[i]);
 
 		if (pread(fd, entry, sizeof(entry),
-			  addr / WORK_PAGE_SIZE * sizeof(*entry)) != sizeof(entry))
+			  addr / WORK_PAGE_SIZE * sizeof(*entry)) !=
+		    (ssize_t)sizeof(entry))
 			die("/proc/self/pagemap: %s", strerror(errno));
-		for (n = 0; n < WORK_BUF_PAGES; n++) {
+		for (n = 0; n < buf_pages(); n++) {
 			if (entry[n] >> 63)
 				report(entry[n] & ((1ULL << 55) - 1));
 		}
@@ -309,7 +330,7 @@ static const struct work_store store_anonymous = {
 const struct work_store *find_store(const char *name)
 {
 	static const struct work_store *const stores[] = {
-		&store_movgem, &store_vgem, &store_anonymous,
+		&store_movgem, &store_vgem, &store_virtio_gpu, &store_anonymous,
 	};
 	size_t i;
 

@@ -14,7 +14,9 @@
 
 #include "workload.h"
 
-struct work_state work;
+struct work_state work = {
+	.buf_size = WORK_BUF_SIZE,
+};
 
 static double started;
 

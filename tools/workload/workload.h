@@ -15,13 +15,12 @@
 #include <stdio.h>
 
 #define WORK_PAGE_SIZE		4096UL
-#define WORK_BUF_SIZE		65536UL
-#define WORK_BUF_PAGES		(WORK_BUF_SIZE / WORK_PAGE_SIZE)
+#define WORK_BUF_SIZE		65536UL	/* unless told otherwise */
 #define WORK_HUGE_SIZE		(2UL << 20)
 
 /**
  * struct work_buf - one buffer
- * @slot: where it is mapped: @slot * WORK_BUF_SIZE into the window
+ * @slot: where it is mapped: @slot * &work_state.buf_size into the window
  * @handle: GEM handle; zero for anonymous memory
  */
 struct work_buf {
@@ -60,6 +59,8 @@ struct work_store {
  * @bufs: the buffers that stay, @count of them
  * @count: how many
  * @slots: how many buffers there were before
+ * @buf_size: size of each of them in bytes, WORK_BUF_SIZE if not set
+ * @shared: movgem: not made for one VM only
  * @window: start of the address range that they are mapped in
  * @seed: everything that is random comes from it
  * @counters: per page, how often the CPU wrote to it
@@ -70,6 +71,8 @@ struct work_state {
 	struct work_buf *bufs;
 	size_t count;
 	size_t slots;
+	size_t buf_size;
+	bool shared;
 	uint8_t *window;
 	uint64_t seed;
 	uint64_t *counters;
@@ -87,21 +90,26 @@ uint64_t read_number(const char *path);
 uint64_t read_field(const char *path, const char *name);
 int write_text(const char *path, const char *text);
 
+static inline size_t buf_pages(void)
+{
+	return work.buf_size / WORK_PAGE_SIZE;
+}
+
 static inline uint8_t *buf_addr(const struct work_buf *buf)
 {
-	return work.window + buf->slot * WORK_BUF_SIZE;
+	return work.window + buf->slot * work.buf_size;
 }
 
 /* Page number @page of all the buffers that stay. */
 static inline uint8_t *page_addr(size_t page)
 {
-	return buf_addr(&work.bufs[page / WORK_BUF_PAGES]) +
-	       page % WORK_BUF_PAGES * WORK_PAGE_SIZE;
+	return buf_addr(&work.bufs[page / buf_pages()]) +
+	       page % buf_pages() * WORK_PAGE_SIZE;
 }
 
 static inline size_t page_count(void)
 {
-	return work.count * WORK_BUF_PAGES;
+	return work.count * buf_pages();
 }
 
 /* stores.c */
@@ -109,6 +117,7 @@ extern const struct work_store store_movgem;
 const struct work_store *find_store(const char *name);
 int movgem_fd(void);
 uint32_t movgem_vm(void);
+uint32_t movgem_vm_create(void);
 uint64_t movgem_stat(const char *name);
 char *movgem_debugfs(const char *name);
 
@@ -128,9 +137,30 @@ void content_stop_writers(void);
 uint64_t content_check(void);
 
 /* layout.c */
+void layout_lay(uint64_t bytes, unsigned int reserve_mib, unsigned int group,
+		uint64_t stay);
+void layout_map(void);
 void layout_make(uint64_t bytes, unsigned int reserve_mib, unsigned int group);
 
 /* gpu.c: movgem's buffers only */
+
+/**
+ * struct work_jobs - what GPU jobs are like; to be set before gpu_start()
+ * @copies: copies of a page's body in one job, each to another page
+ * @depth: jobs in flight
+ * @ended: called for each job, with the seconds from its submission until its
+ *	end was seen; or NULL
+ */
+struct work_jobs {
+	size_t copies;
+	unsigned int depth;
+	void (*ended)(double seconds);
+};
+
+extern struct work_jobs gpu_jobs;
+
+void gpu_bind(uint32_t vm, const struct work_buf *bufs, size_t first,
+	      size_t count);
 void gpu_start(void);
 bool gpu_is_running(void);
 uint64_t gpu_completed(void);
