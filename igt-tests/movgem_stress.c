@@ -500,7 +500,7 @@ static void check_end(struct control *c)
 
 static void run(struct control *c, unsigned int duration, bool basic)
 {
-	uint64_t kill_ns, progress_ns, end_ns;
+	uint64_t kill_beat = 0, progress_ns, end_ns;
 	unsigned int i;
 
 	prepare(c, basic);
@@ -513,14 +513,13 @@ static void run(struct control *c, unsigned int duration, bool basic)
 		start(c, i);
 	end_ns = c->start_ns + duration * 1000000000ull;
 	progress_ns = c->start_ns + PROGRESS_SECONDS * 1000000000ull;
-	kill_ns = c->start_ns;
 	while (stress_now_ns() < end_ns) {
 		reap(c);
 		check_progress(c);
-		if (!basic && stress_now_ns() >= kill_ns) {
+		/* By what they have done, so that it is not much more on a slow machine. */
+		if (!basic && SUM(c, beat) >= kill_beat) {
 			kill_one(c);
-			kill_ns = stress_now_ns() + 300000000 +
-				  movgem_rand(&c->rand) % 2500000000;
+			kill_beat = SUM(c, beat) + 20 + movgem_rand(&c->rand) % 300;
 		}
 		if (stress_now_ns() >= progress_ns) {
 			print_progress(c);

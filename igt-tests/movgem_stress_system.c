@@ -96,7 +96,7 @@ void stress_thp(struct stress_worker *w)
 {
 	while (!w->shared->stop) {
 		unsigned long room = stress_meminfo_kb("MemAvailable:") / 2048 / 4, huge;
-		unsigned long count = 1 + stress_below(w, min(room, 64ul));
+		unsigned long count = 1 + stress_below(w, min(room, 32ul));
 		size_t size = (count + 1) * HUGE_PAGE;
 		uint32_t seed = movgem_rand(&w->rand);
 		uint8_t *map, *at;
@@ -274,7 +274,7 @@ void stress_offline(struct stress_worker *w)
 		}
 		block = blocks[stress_below(w, count)];
 		stress_begin(w, STRESS_OFFLINE, block, 0, 0);
-		if (!stress_end(w, block_offline(block, 20))) {
+		if (!stress_end(w, block_offline(block, 30))) {
 			stress_sleep(w, 500000);
 			continue;
 		}
