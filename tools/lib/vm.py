@@ -43,7 +43,7 @@ SPLAT = re.compile(
     r"rcu: INFO: .*(?:stall|detected)|INFO: possible |INFO: suspicious|"
     r"INFO: trying to register non-static key|watchdog: BUG|Kernel panic|"
     r"list_(?:add|del) corruption|refcount_t: |Bad page state|"
-    r"kmemleak: \d+ new suspected|DEBUG_LOCKS_WARN_ON|unregister_netdevice: waiting)")
+    r"DEBUG_LOCKS_WARN_ON|unregister_netdevice: waiting)")
 # After one of these the guest is not expected to get any further.
 FATAL = re.compile(r"Kernel panic|kernel BUG at|Oops: |soft lockup|hard LOCKUP")
 FATAL_GRACE = 10

@@ -1,15 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What tools/check loads to see whether tools/vm notices that the kernel
- * complains: a stock kernel has no lkdtm. The parameter says what to provoke.
+ * complains: a stock kernel has no lkdtm. The parameter says what to provoke; the
+ * last three show on the debug kernel only.
  */
 #include <linux/delay.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 static char *what = "none";
 module_param(what, charp, 0444);
-MODULE_PARM_DESC(what, "warn, bug, oops or hang");
+MODULE_PARM_DESC(what, "warn, bug, oops, hang, use-after-free, deadlock or leak");
+
+static DEFINE_MUTEX(first);
+static DEFINE_MUTEX(second);
+
+static void use_after_free(void)
+{
+	volatile char *bytes = kmalloc(100, GFP_KERNEL);
+
+	kfree((void *)bytes);
+	if (bytes)
+		bytes[10] = 1;
+}
+
+/* Only the order of the locks is wrong: nothing blocks. */
+static void deadlock(void)
+{
+	mutex_lock(&first);
+	mutex_lock(&second);
+	mutex_unlock(&second);
+	mutex_unlock(&first);
+
+	mutex_lock(&second);
+	mutex_lock(&first);
+	mutex_unlock(&first);
+	mutex_unlock(&second);
+}
+
+static noinline void leak(void)
+{
+	/* Several: something on a stack may look like a pointer to one. */
+	for (int i = 0; i < 8; i++)
+		memset(kmalloc(100, GFP_KERNEL | __GFP_NOFAIL), i, 100);
+}
 
 static int __init splat_init(void)
 {
@@ -21,6 +57,12 @@ static int __init splat_init(void)
 		*(volatile int *)8 = 1;
 	else if (!strcmp(what, "hang"))
 		msleep(12 * MSEC_PER_SEC);
+	else if (!strcmp(what, "use-after-free"))
+		use_after_free();
+	else if (!strcmp(what, "deadlock"))
+		deadlock();
+	else if (!strcmp(what, "leak"))
+		leak();
 	return 0;
 }
 

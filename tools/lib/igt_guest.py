@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0
+"""IGT tests in a guest, with what tools/guest/check measures around them."""
+
+import os
+import re
+import shutil
+import threading
+
+import checklib
+import igt_results
+
+# Memory that may be missing after rmmod before it counts as a leak. Repeated
+# measures of an idle guest differ by up to 500 kB (tools/guest/check says what
+# is measured); leaked pages of buffers are also counted exactly by pages_live.
+# The debug kernel keeps freed memory in KASAN's quarantine.
+MEMORY_TOLERANCE_KB = {"6.12": 2048, "7.2": 2048, "debug": 65536}
+
+
+def run_igt(run, options=(), tests=None, without=(), limit=None, host=None):
+    """Runs IGT tests in one guest of RUN's kernel and page store and records a case for each
+    subtest, and "reload" for rmmod and insmod after them.
+
+    OPTIONS are tools/vm's. TESTS is a regular expression for program@subtest (default: all
+    but those that other groups have in OWN_IGT); WITHOUT names programs to leave out. HOST,
+    if given, is called with the path of a QMP socket in a thread while the guest runs; what
+    it raises fails the check. LIMIT is the time-out in seconds on a stock kernel.
+    """
+    if not os.path.exists(f"{checklib.BUILD}/igt/test-list.txt"):
+        raise checklib.Skip("there is no out/build/igt/test-list.txt: build/igt-tests failed")
+    share = run.directory()
+    shutil.copy(f"{checklib.TREE}/tools/guest/check", share)
+    options = ["--udev", "--share", share, "--log", f"{share}/console.log", *options]
+    limit = limit or run.args.igt_timeout
+    if tests is None:
+        without = [*without, *checklib.own_igt()]
+    # --igt chooses among the tests of this guest.
+    chosen = run.args.igt or tests or "."
+    others = f"^({'|'.join(without)})@" if without else "^$"
+    slow = checklib.SLOWNESS.get(run.check.kernel, 1)
+    follower = igt_results.Follower(share, run.say)
+    problems = []
+    thread = None
+    if host:
+        options += ["--qmp", f"{share}/qmp"]
+
+        def supervise():
+            try:
+                host(f"{share}/qmp")
+            except Exception as reason:  # shown as the check's failure
+                problems.append(f"outside the guest: {type(reason).__name__}: {reason}")
+        thread = threading.Thread(target=supervise, daemon=True)
+        thread.start()
+    try:
+        status, output = run.guest(options, f"sh /share/check '{chosen}' '{others}' {slow}",
+                                   timeout=limit, each_line=follower.line)
+    except checklib.Failure as reason:
+        status, output = 124, str(reason)
+    if thread:
+        thread.join(10)
+
+    cases = igt_results.cases(share)
+    for case in cases:
+        run.record(case.name, case.outcome, case.seconds, case.text)
+    judge_reload(run, share)
+    judge_kmemleak(share, problems)
+    # The guest itself is a case: a warning outside of any subtest must not be lost.
+    if status or not cases:
+        problem = "\n".join(line for line in output.splitlines()
+                            if line.startswith(("vm:", "    ", "check: FAILED")))
+        problems.append(f"status {status}, {len(cases)} results\n"
+                        f"{problem or checklib.tail(output)}")
+    if problems:
+        raise checklib.Failure("\n".join(problems))
+
+
+def judge_reload(run, share):
+    """Judges what tools/guest/check measured around rmmod and insmod."""
+    values = {}
+    try:
+        with open(f"{share}/reload", encoding="utf-8") as file:
+            for line in file:
+                key, _, value = line.strip().partition(" ")
+                values[key] = value
+    except OSError:
+        pass
+    if "done" not in values:
+        run.record("reload", "fail", 0, f"the guest did not get to the end of it: {values}")
+        return
+    problems = []
+    for counter in ("bos_live", "pages_live"):
+        value = values.get(counter) or "missing from stats"
+        if value != "0":
+            problems.append(f"{counter} is {value} with every file closed, before rmmod")
+    for step in ("rmmod", "insmod", "rmmod_again"):
+        if values.get(step) != "0":
+            problems.append(f"{step} ended with status {values.get(step)}")
+    if values.get("slabs"):
+        problems.append(f"slabs left after rmmod: {values['slabs']}")
+    tolerance = MEMORY_TOLERANCE_KB[run.check.kernel or "6.12"]
+    lost = int(values["before_kb"]) - int(values["after_kb"])
+    summary = f"{lost} kB of memory missing (tolerance {tolerance} kB)"
+    if lost > tolerance:
+        problems.append(summary)
+    run.record("reload", "fail" if problems else "pass", float(values.get("seconds", 0)),
+               "\n".join(problems) or summary)
+
+
+def judge_kmemleak(share, problems):
+    """Adds what kmemleak found that movgem allocated: of a kernel that has it, tools/guest/check
+    leaves a report from before rmmod and one from after."""
+    for when in ("loaded", "unloaded"):
+        try:
+            with open(f"{share}/kmemleak-{when}", encoding="utf-8", errors="replace") as file:
+                reports = re.split(r"(?=^unreferenced object)", file.read(), flags=re.MULTILINE)
+        except OSError:
+            continue
+        # Functions of a module that is gone have no name; no other module is removed.
+        ours = [report for report in reports if "[movgem]" in report
+                or re.search(r"^\s+(?:\[<[0-9a-f]+>\] )?0x[0-9a-f]{16}\s*$", report, re.MULTILINE)]
+        if ours:
+            problems.append(f"kmemleak, module {when}: {len(ours)} objects; the first:\n{ours[0]}")
