@@ -70,6 +70,7 @@ enter_root() {
 		HOME=/root LC_ALL=C.UTF-8 TERM="${TERM:-dumb}" \
 		MOVGEM_CACHE="$MOVGEM_CACHE" MOVGEM_HOST_START="$movgem_start" \
 		${MOVGEM_JOBS:+MOVGEM_JOBS="$MOVGEM_JOBS"} \
+		${MOVGEM_STRESS_SECONDS:+MOVGEM_STRESS_SECONDS="$MOVGEM_STRESS_SECONDS"} \
 		unshare --mount --propagation private \
 		/bin/sh "$tree/tools/lib/enter.sh" "$_root" "$tree" "${MOVGEM_BIND:-}" "$PWD" "$@"
 }
