@@ -172,11 +172,18 @@ static int block_set(unsigned long block, const char *state)
 	return stress_write_file(path, state);
 }
 
+static bool block_is_movable(unsigned long block)
+{
+	char path[96], text[64];
+
+	snprintf(path, sizeof(path), BLOCKS "/memory%lu/valid_zones", block);
+	return stress_read_file(path, text, sizeof(text)) > 0 && !strncmp(text, "Movable", 7);
+}
+
 /* Those in ZONE_MOVABLE that are online, or all that are not. */
 static unsigned int find_blocks(unsigned long *blocks, bool online)
 {
 	unsigned int count = 0;
-	char path[96], text[64];
 	struct dirent *entry;
 	DIR *dir = opendir(BLOCKS);
 
@@ -185,15 +192,8 @@ static unsigned int find_blocks(unsigned long *blocks, bool online)
 
 		if (sscanf(entry->d_name, "memory%lu", &block) != 1)
 			continue;
-		if (!online) {
-			if (block_is(block, "offline"))
-				blocks[count++] = block;
-			continue;
-		}
-		snprintf(path, sizeof(path), BLOCKS "/memory%lu/valid_zones", block);
-		if (block_is(block, "online") &&
-		    stress_read_file(path, text, sizeof(text)) > 0 &&
-		    !strncmp(text, "Movable", 7))
+		if (online ? block_is(block, "online") && block_is_movable(block) :
+			     block_is(block, "offline"))
 			blocks[count++] = block;
 	}
 	if (dir)
@@ -289,19 +289,21 @@ void stress_offline(struct stress_worker *w)
 
 /* ---- single frames ---- */
 
+/* In memory blocks that never go offline: one that lost a frame cannot come back. */
 static uint64_t some_pfn(struct stress_worker *w)
 {
+	uint64_t bo, index, pfn = 0, per_block = block_bytes() / PAGE;
 	char *text = stress_debugfs(w, "pages"), *line;
-	uint64_t bo, index, pfn = 0;
-	size_t length;
+	size_t length = text ? strlen(text) : 0;
+	unsigned int i;
 
-	if (!text)
-		return 0;
-	length = strlen(text);
-	line = strchr(text + stress_below(w, length + 1), '\n');
-	if (line && sscanf(line + 1, "%" SCNu64 " %" SCNu64 " %" SCNx64, &bo, &index,
-			   &pfn) != 3)
+	for (i = 0; i < 32 && length && per_block; i++) {
+		line = strchr(text + stress_below(w, length), '\n');
+		if (line && sscanf(line + 1, "%" SCNu64 " %" SCNu64 " %" SCNx64, &bo, &index,
+				   &pfn) == 3 && !block_is_movable(pfn / per_block))
+			break;
 		pfn = 0;
+	}
 	free(text);
 	return pfn;
 }
