@@ -130,6 +130,18 @@ LIST = [
         [(MIGRATE, "run->first, run->last - run->first + 1))", "move->slot->index, 1))")],
         ["movgem_migrate@writers-compact", "movgem_batch"]),
 
+    Breakage(
+        "table-not-rewired", "a page table that has moved is still found at its old place",
+        [("movgem_pt.c", "\ttable->page = dst;\n\tpt_point(table);\n", "\ttable->page = dst;\n")],
+        ["movgem_pt"]),
+    Breakage(
+        "table-writers-ignored", "entries are written while their table is copied",
+        [("movgem_pt.c", "\tread_lock(&pt->lock);\n\t/* Who reads the entry", "\t/* Who reads the entry"),
+         ("movgem_pt.c", "pte);\n\tread_unlock(&pt->lock);\n", "pte);\n"),
+         ("movgem_pt.c", "\tcopy_page(page_address(dst), page_address(src));\n",
+          "\tcopy_page(page_address(dst), page_address(src));\n\tfor (int i = 0; i < 20000; i++)\n\t\tcpu_relax();\n")],
+        ["movgem_pt@jobs-and-pages,bind-race"]),
+
     # ---- pages that come and go ----
     Breakage(
         "not-zeroed", "the pages of a new BO are not zeroed",

@@ -13,7 +13,9 @@
 
 #include "movgem_bo.h"
 #include "movgem_drv.h"
+#include "movgem_pt.h"
 #include "movgem_store.h"
+#include "movgem_vm.h"
 
 /**
  * DOC: debugfs
@@ -26,9 +28,12 @@
  *
  * stats: the counters of &struct movgem_stats, a name and a value a line.
  *
- * migrate: write "all", the id of a BO or "label:TEXT" to have the pages moved
- * now; -ENOENT if there is no such BO, -EBUSY if no page moved. Read: how many
- * pages the last write tried and moved.
+ * pt: a line for each page of a GPU page table: number of the VM, level (0 is
+ * the lowest), first address that it translates, PFN.
+ *
+ * migrate: write "all", the id of a BO, "label:TEXT", or "pt" for GPU page tables
+ * alone, to have the pages moved now; -ENOENT if there is no such BO, -EBUSY if
+ * no page moved. Read: how many pages the last write tried and moved.
  *
  * hold: write to isolate or quiesce pages until the file is closed.
  */
@@ -101,6 +106,8 @@ static const struct {
 	STAT(migrate_eagain_lock),
 	STAT(migrate_ebusy_pinned),
 	STAT(migrate_nomem),
+	STAT(pt_pages_live),
+	STAT(pt_moved),
 	STAT(putback),
 	STAT(batches),
 	STAT(batch_pages),
@@ -291,6 +298,33 @@ static const struct file_operations pages_fops = {
 	.release = pages_release,
 };
 
+static int pt_show(struct seq_file *m, void *unused)
+{
+	struct movgem_device *mdev = m->private;
+	struct movgem_pt_table *table;
+	struct movgem_pt *pt;
+	unsigned long key;
+
+	mutex_lock(&mdev->pts.lock);
+	list_for_each_entry(pt, &mdev->pts.list, link) {
+		u32 asid = container_of(pt, struct movgem_vm, pt)->asid;
+
+		xa_for_each(&pt->tables, key, table) {
+			unsigned long pfn;
+
+			read_lock(&pt->lock);
+			pfn = page_to_pfn(table->page);
+			read_unlock(&pt->lock);
+			seq_printf(m, "%u %u 0x%llx 0x%lx\n", asid,
+				   table->level, movgem_pt_table_va(table),
+				   pfn);
+		}
+	}
+	mutex_unlock(&mdev->pts.lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(pt);
+
 static void move_bo(struct movgem_device *mdev, struct movgem_bo *bo)
 {
 	if (!mdev->store->move || bo->base.import_attach)
@@ -321,6 +355,28 @@ static bool bo_has_label(struct movgem_bo *bo, const char *label)
 	return same;
 }
 
+/* The pages of all GPU page tables. */
+static void move_tables(struct movgem_device *mdev)
+{
+	struct movgem_pt_table *table;
+	struct movgem_pt *pt;
+	unsigned long key;
+
+	if (!mdev->store->table_move)
+		return;
+
+	mutex_lock(&mdev->pts.lock);
+	list_for_each_entry(pt, &mdev->pts.list, link) {
+		xa_for_each(&pt->tables, key, table) {
+			mdev->last_move.tried++;
+			if (!mdev->store->table_move(table))
+				mdev->last_move.moved++;
+			cond_resched();
+		}
+	}
+	mutex_unlock(&mdev->pts.lock);
+}
+
 static int migrate_run(struct movgem_device *mdev, const char *what)
 {
 	const char *label = NULL;
@@ -330,11 +386,17 @@ static int migrate_run(struct movgem_device *mdev, const char *what)
 
 	if (strstarts(what, "label:"))
 		label = what + strlen("label:");
-	else if (strcmp(what, "all") && (kstrtou64(what, 0, &id) || !id))
+	else if (strcmp(what, "all") && strcmp(what, "pt") &&
+		 (kstrtou64(what, 0, &id) || !id))
 		return -EINVAL;
 
 	mdev->last_move.tried = 0;
 	mdev->last_move.moved = 0;
+	if (!id && !label)
+		move_tables(mdev);
+	if (!strcmp(what, "pt"))
+		return mdev->last_move.moved || !mdev->last_move.tried ?
+		       0 : -EBUSY;
 	for (bo = bo_first(mdev); bo; bo = bo_next(mdev, bo)) {
 		if ((id && bo->id != id) || (label && !bo_has_label(bo, label)))
 			continue;
@@ -399,6 +461,7 @@ void movgem_debugfs_init(struct drm_minor *minor)
 
 	debugfs_create_file("gems", 0444, root, mdev, &gems_fops);
 	debugfs_create_file("pages", 0400, root, mdev, &pages_fops);
+	debugfs_create_file("pt", 0400, root, mdev, &pt_fops);
 	debugfs_create_file("stats", 0444, root, mdev, &stats_fops);
 	debugfs_create_file("migrate", 0600, root, mdev, &migrate_fops);
 	debugfs_create_file("hold", 0600, root, mdev, &movgem_hold_fops);

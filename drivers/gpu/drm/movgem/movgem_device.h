@@ -80,6 +80,15 @@ struct movgem_device {
 		struct list_head list;
 	} stalls;
 
+	/** @pts: page tables of all VMs, for debugfs. */
+	struct {
+		/** @pts.lock: protects @pts.list; nothing is freed under it. */
+		struct mutex lock;
+
+		/** @pts.list: &movgem_pt.link of each. */
+		struct list_head list;
+	} pts;
+
 	/** @bos: all BOs of the device, for debugfs and the shrinker. */
 	struct {
 		/** @bos.lock: protects @bos.list. */

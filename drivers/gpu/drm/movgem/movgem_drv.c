@@ -195,12 +195,16 @@ static int movgem_device_init(struct movgem_device *mdev)
 	int ret;
 
 	spin_lock_init(&mdev->flush.lock);
+	INIT_LIST_HEAD(&mdev->pts.list);
 	spin_lock_init(&mdev->bos.lock);
 	INIT_LIST_HEAD(&mdev->bos.list);
 	spin_lock_init(&mdev->stalls.lock);
 	INIT_LIST_HEAD(&mdev->stalls.list);
 	mdev->engine = &movgem_soft_engine;
 
+	ret = drmm_mutex_init(&mdev->drm, &mdev->pts.lock);
+	if (ret)
+		return ret;
 	ret = mdev->engine->init(mdev);
 	if (ret)
 		return ret;

@@ -6,7 +6,12 @@
 #include <linux/bits.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/xarray.h>
+
+struct movgem_device;
+struct movgem_pt;
 
 /* A GPU page table entry: physical address of a page, and flags. */
 #define MOVGEM_PTE_VALID	BIT_ULL(0)
@@ -19,19 +24,62 @@
 #define MOVGEM_VA_END		BIT_ULL(47)
 
 /**
+ * struct movgem_pt_table - one table, that is one page
+ */
+struct movgem_pt_table {
+	/** @pt: the tables that it belongs to. */
+	struct movgem_pt *pt;
+
+	/** @parent: the table that points to it, NULL for the root. */
+	struct movgem_pt_table *parent;
+
+	/** @page: its page; changes under &movgem_pt.lock and the page lock. */
+	struct page *page;
+
+	/** @key: number of the table, its index in &movgem_pt.tables. */
+	u32 key;
+
+	/** @index: entry of @parent that points to it. */
+	u16 index;
+
+	/** @level: zero for the lowest. */
+	u8 level;
+};
+
+/**
  * struct movgem_pt - page tables of one VM: four levels of 4 KiB pages
  *
  * Entries are 64 bit words, written and read at once. See movgem_pt.c.
  */
 struct movgem_pt {
-	/** @root: the top table. */
+	/** @mdev: the device. */
+	struct movgem_device *mdev;
+
+	/** @root: the top table's entries, where a walk begins. */
 	u64 *root;
+
+	/**
+	 * @lock: read: entries are written; write: a table moves. Inside
+	 * &movgem_bo.pages_lock. Never taken in interrupts.
+	 */
+	rwlock_t lock;
+
+	/** @tables: all tables by their key. */
+	struct xarray tables;
+
+	/** @link: in &movgem_device.pts.list. */
+	struct list_head link;
+
+	/** @store_priv: of the page store. */
+	void *store_priv;
 };
 
-int movgem_pt_init(struct movgem_pt *pt);
+int movgem_pt_init(struct movgem_pt *pt, struct movgem_device *mdev);
 void movgem_pt_fini(struct movgem_pt *pt);
 int movgem_pt_reserve(struct movgem_pt *pt, u64 va, u64 size);
 void movgem_pt_set(struct movgem_pt *pt, u64 va, u64 pte);
+void movgem_pt_move(struct movgem_pt_table *table, struct page *dst);
+u64 movgem_pt_table_va(const struct movgem_pt_table *table);
 
 /**
  * movgem_pt_walk - translate one address, as the hardware's walker does

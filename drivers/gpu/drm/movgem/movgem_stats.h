@@ -91,6 +91,12 @@ struct movgem_stats {
 	 */
 	atomic64_t migrate_nomem;
 
+	/** @pt_pages_live: gauge: pages of GPU page tables. */
+	atomic64_t pt_pages_live;
+
+	/** @pt_moved: pages of GPU page tables moved. */
+	atomic64_t pt_moved;
+
 	/** @putback: pages that went back where they were. */
 	atomic64_t putback;
 

@@ -9,6 +9,7 @@
 
 struct movgem_bo;
 struct movgem_device;
+struct movgem_pt_table;
 struct movgem_slot;
 
 /**
@@ -48,6 +49,30 @@ struct movgem_store_ops {
 	 * -ENOMEM, -EBUSY, -EAGAIN.
 	 */
 	int (*move)(struct movgem_bo *bo, u32 index, gfp_t gfp, bool pinned);
+
+	/**
+	 * @table_alloc: set the page of a GPU page table, zeroed. NULL, as the
+	 * next ones: pages that do not move. May sleep. Return: 0 or -ENOMEM.
+	 */
+	int (*table_alloc)(struct movgem_pt_table *table);
+
+	/**
+	 * @table_adopt: @table is complete; the kernel may move its page, by
+	 * movgem_pt_move(), before this returns. May sleep.
+	 */
+	void (*table_adopt)(struct movgem_pt_table *table);
+
+	/**
+	 * @table_release: give @table's page back, adopted or not; in return no
+	 * callback of the kernel uses @table any more. May sleep.
+	 */
+	void (*table_release)(struct movgem_pt_table *table);
+
+	/**
+	 * @table_move: move the page of @table to a new one. May sleep. Return:
+	 * 0, -ENOMEM, -EAGAIN.
+	 */
+	int (*table_move)(struct movgem_pt_table *table);
 };
 
 extern const struct movgem_store_ops movgem_store_pinned;

@@ -9,6 +9,7 @@
 #include <drm/movgem_drm.h>
 
 #include "movgem_bo.h"
+#include "movgem_pt.h"
 #include "movgem_store.h"
 
 /**
@@ -24,6 +25,10 @@
  *
  * A page has one reference of its BO; the kernel takes one when it isolates
  * it. User mappings are by PFN and hold none.
+ *
+ * Pages of GPU page tables are movable in the same way, with operations of
+ * their own; page_private() names the table. They are not charged to a memory
+ * cgroup, as pages of BOs are not.
  */
 
 static struct movgem_slot *page_slot(struct page *page)
@@ -193,6 +198,124 @@ out_free_dst:
 	return ret;
 }
 
+/* ---- pages of GPU page tables ---- */
+
+static struct movgem_pt_table *page_table(struct page *page)
+{
+	return (struct movgem_pt_table *)page_private(page);
+}
+
+/* A table is never pinned, and its users do not notice that it moves. */
+static bool table_isolate(struct page *page, isolate_mode_t mode)
+{
+	return true;
+}
+
+static void table_putback(struct page *page)
+{
+}
+
+static const struct movable_operations table_ops;
+
+/* Called with @page locked. */
+static void mark_table(struct movgem_pt_table *table, struct page *page)
+{
+	set_page_private(page, (unsigned long)table);
+	__SetPageMovable(page, &table_ops);
+}
+
+static int table_migrate(struct page *dst, struct page *src,
+			 enum migrate_mode mode)
+{
+	struct movgem_pt_table *table = page_table(src);
+
+	/* The table's reference and the caller's. */
+	if (page_count(src) != 2)
+		return -EAGAIN;
+	movgem_pt_move(table, dst);
+	get_page(dst);
+	mark_table(table, dst);
+	unmark_movable(src);
+	return 0;
+}
+
+static const struct movable_operations table_ops = {
+	.isolate_page = table_isolate,
+	.migrate_page = table_migrate,
+	.putback_page = table_putback,
+};
+
+static gfp_t table_gfp(void)
+{
+	return GFP_USER | __GFP_MOVABLE;
+}
+
+static int movable_table_alloc(struct movgem_pt_table *table)
+{
+	table->page = alloc_page(table_gfp() | __GFP_ZERO);
+	return table->page ? 0 : -ENOMEM;
+}
+
+static void movable_table_adopt(struct movgem_pt_table *table)
+{
+	struct page *page = table->page;
+
+	lock_page(page);
+	mark_table(table, page);
+	unlock_page(page);
+}
+
+/* The page of a table, locked and with a reference. */
+static struct page *lock_table(struct movgem_pt_table *table)
+{
+	struct page *page;
+
+	for (;;) {
+		read_lock(&table->pt->lock);
+		page = table->page;
+		get_page(page);
+		read_unlock(&table->pt->lock);
+
+		lock_page(page);
+		if (page == table->page)
+			return page;
+		unlock_page(page);
+		put_page(page);
+	}
+}
+
+static void movable_table_release(struct movgem_pt_table *table)
+{
+	struct page *page = lock_table(table);
+
+	if (page_table(page) == table)
+		unmark_movable(page);
+	else
+		put_page(page);
+	unlock_page(page);
+	put_page(page);
+}
+
+static int movable_table_move(struct movgem_pt_table *table)
+{
+	struct page *src, *dst;
+	int ret = -EAGAIN;
+
+	dst = alloc_page(table_gfp());
+	if (!dst)
+		return -ENOMEM;
+	lock_page(dst);
+	src = lock_table(table);
+	if (page_table(src) == table && !PageIsolated(src))
+		ret = table_migrate(dst, src, MIGRATE_SYNC);
+	unlock_page(src);
+	put_page(src);
+	unlock_page(dst);
+	/* Moved, the table has its own reference. */
+	put_page(dst);
+	return ret;
+}
+
 const struct movgem_store_ops movgem_store_movable = {
 	.name = "movable_ops",
 	.uapi = DRM_MOVGEM_PAGE_STORE_MOVABLE_OPS,
@@ -202,4 +325,8 @@ const struct movgem_store_ops movgem_store_movable = {
 	.prepare_vma = movgem_pfn_prepare_vma,
 	.fault = movgem_pfn_fault,
 	.move = movable_move,
+	.table_alloc = movable_table_alloc,
+	.table_adopt = movable_table_adopt,
+	.table_release = movable_table_release,
+	.table_move = movable_table_move,
 };

@@ -10,6 +10,7 @@
 #include <linux/tracepoint.h>
 
 #include "movgem_bo.h"
+#include "movgem_pt.h"
 
 TRACE_EVENT(movgem_isolate,
 	TP_PROTO(struct movgem_bo *bo, struct movgem_slot *slot, bool ok),
@@ -106,6 +107,26 @@ TRACE_EVENT(movgem_move,
 	),
 	TP_printk("bo=%llu index=%u pfn=0x%lx mode=%d ret=%d", __entry->bo,
 		  __entry->index, __entry->pfn, __entry->mode, __entry->ret)
+);
+
+TRACE_EVENT(movgem_pt_move,
+	TP_PROTO(struct movgem_pt_table *table, struct page *src,
+		 struct page *dst),
+	TP_ARGS(table, src, dst),
+	TP_STRUCT__entry(
+		__field(u64, va)
+		__field(u32, level)
+		__field(unsigned long, src)
+		__field(unsigned long, dst)
+	),
+	TP_fast_assign(
+		__entry->va = movgem_pt_table_va(table);
+		__entry->level = table->level;
+		__entry->src = page_to_pfn(src);
+		__entry->dst = page_to_pfn(dst);
+	),
+	TP_printk("va=0x%llx level=%u src=0x%lx dst=0x%lx", __entry->va,
+		  __entry->level, __entry->src, __entry->dst)
 );
 
 TRACE_EVENT(movgem_flush,

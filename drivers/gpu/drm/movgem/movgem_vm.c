@@ -171,7 +171,7 @@ struct movgem_vm *movgem_vm_create(struct movgem_device *mdev)
 	}
 	vm->asid = asid;
 
-	ret = movgem_pt_init(&vm->pt);
+	ret = movgem_pt_init(&vm->pt, mdev);
 	if (ret)
 		goto err_asid;
 	ret = movgem_sched_init(&vm->sched, &movgem_bind_sched_ops,
