@@ -31,11 +31,14 @@ static uint64_t free_outside_movable(void)
 	return sum;
 }
 
+/* Given back when memory is at an end: the program itself needs some as well. */
+#define SPARE_BUFS	64
+
 /* Makes buffers one after the other; returns how many there are then. */
 static size_t fill(struct work_buf *bufs, size_t max, unsigned int reserve_mib)
 {
 	const uint64_t reserve = ((uint64_t)reserve_mib << 20) / WORK_PAGE_SIZE;
-	size_t i;
+	size_t i, spare;
 
 	for (i = 0; i < max; i++) {
 		int err;
@@ -49,8 +52,13 @@ static size_t fill(struct work_buf *bufs, size_t max, unsigned int reserve_mib)
 		err = work.store->create(&bufs[i], buf_addr(&bufs[i]));
 		if (err) {
 			say("no more buffers: %s", strerror(-err));
+			work.error = -err;
 			break;
 		}
+	}
+	for (spare = 0; work.error && i && spare < SPARE_BUFS; spare++) {
+		i--;
+		work.store->destroy(&bufs[i], buf_addr(&bufs[i]));
 	}
 	return i;
 }

@@ -61,6 +61,7 @@ struct work_store {
  * @slots: how many buffers there were before
  * @buf_size: size of each of them in bytes, WORK_BUF_SIZE if not set
  * @shared: movgem: not made for one VM only
+ * @error: errno of the buffer that could not be made, or 0
  * @window: start of the address range that they are mapped in
  * @seed: everything that is random comes from it
  * @counters: per page, how often the CPU wrote to it
@@ -73,6 +74,7 @@ struct work_state {
 	size_t slots;
 	size_t buf_size;
 	bool shared;
+	int error;
 	uint8_t *window;
 	uint64_t seed;
 	uint64_t *counters;

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Memory that leaves while buffers are in use: tools/memory/run, a scenario at a time, with
+the stores that move pages."""
+
+from checklib import TREE, Check, Failure, require_store, tail
+
+ORDER = 60
+
+STORES = (("6.12", "movable_ops"), ("7.2", "folio"))
+SCENARIOS = ("dimm", "virtio-mem", "hugetlb-1g", "kcompactd", "memcg", "oom")
+
+
+def scenario(run):
+    """Passes when every threshold is met and no byte was lost."""
+    name = run.check.name.split("/")[1]
+    require_store(run.check.store)
+    status, output = run.command(
+        [f"{TREE}/tools/memory/run", "--only", name, "--kernel", run.check.kernel,
+         "--store", run.check.store], limit=3600)
+    if status:
+        told = [line for line in output.splitlines() if "MISSED" in line or "FAILED" in line]
+        raise Failure("\n".join(told) or tail(output))
+
+
+def checks():
+    return [Check(f"memory/{name}/{kernel}/{store}", scenario, kernel, store)
+            for name in SCENARIOS for kernel, store in STORES] + [
+        Check(f"memory/cma/debug/{store}", scenario, "debug", store)
+        for store in ("movable_ops", "folio")]
