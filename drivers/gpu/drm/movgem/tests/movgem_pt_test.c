@@ -15,6 +15,8 @@
 #include <kunit/test.h>
 
 #include "../movgem_pt.h"
+#include "../movgem_store.h"
+#include "movgem_kunit.h"
 
 /* What one table of each level spans. */
 #define SPAN_0	(PAGE_SIZE * 512ULL)
@@ -33,7 +35,7 @@ static int pt_test_init(struct kunit *test)
 	if (!pt)
 		return -ENOMEM;
 	test->priv = pt;
-	return movgem_pt_init(pt);
+	return movgem_pt_init(pt, movgem_kunit_device(test));
 }
 
 static void pt_test_exit(struct kunit *test)
@@ -218,7 +220,7 @@ static void pt_two(struct kunit *test)
 {
 	struct movgem_pt *pt = test->priv, other;
 
-	KUNIT_ASSERT_EQ(test, 0, movgem_pt_init(&other));
+	KUNIT_ASSERT_EQ(test, 0, movgem_pt_init(&other, pt->mdev));
 	KUNIT_EXPECT_EQ(test, 0, movgem_pt_reserve(pt, SPAN_1, PAGE_SIZE));
 	movgem_pt_set(pt, SPAN_1, pte_of(3));
 	KUNIT_EXPECT_EQ(test, 0, movgem_pt_walk(&other, SPAN_1));
@@ -227,6 +229,37 @@ static void pt_two(struct kunit *test)
 	movgem_pt_fini(&other);
 	KUNIT_EXPECT_PTR_EQ(test, NULL, other.root);
 	KUNIT_EXPECT_EQ(test, pte_of(3), movgem_pt_walk(pt, SPAN_1));
+}
+
+/* Tables of every level that move translate as before, and can be written. */
+static void pt_move(struct kunit *test)
+{
+	struct movgem_pt *pt = test->priv;
+	const struct movgem_store_ops *store = pt->mdev->store;
+	struct movgem_pt_table *table;
+	unsigned long key;
+
+	if (!store->table_move)
+		kunit_skip(test, "tables of this page store do not move");
+
+	for (int i = 0; i < ARRAY_SIZE(edges); i++) {
+		KUNIT_ASSERT_EQ(test, 0,
+				movgem_pt_reserve(pt, edges[i], PAGE_SIZE));
+		movgem_pt_set(pt, edges[i], pte_of(i + 1));
+	}
+	for (int round = 0; round < 3; round++) {
+		xa_for_each(&pt->tables, key, table) {
+			struct page *old = table->page;
+
+			KUNIT_ASSERT_EQ(test, 0, store->table_move(table));
+			KUNIT_EXPECT_PTR_NE(test, old, table->page);
+		}
+		for (int i = 0; i < ARRAY_SIZE(edges); i++) {
+			KUNIT_EXPECT_EQ(test, pte_of(i + 1 + round),
+					movgem_pt_walk(pt, edges[i]));
+			movgem_pt_set(pt, edges[i], pte_of(i + 2 + round));
+		}
+	}
 }
 
 static struct kunit_case pt_cases[] = {
@@ -238,6 +271,7 @@ static struct kunit_case pt_cases[] = {
 	KUNIT_CASE(pt_random),
 	KUNIT_CASE(pt_reserve_killed),
 	KUNIT_CASE(pt_two),
+	KUNIT_CASE(pt_move),
 	{}
 };
 
