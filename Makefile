@@ -10,7 +10,7 @@ KERNEL ?= 6.12
 KBUILD_VARS = $(foreach v,W C CF V KCFLAGS,$(if $($(v)),$(v)="$($(v))"))
 
 .DEFAULT_GOAL := help
-.PHONY: help root module igt-tests doc demo check check-breakages clean distclean
+.PHONY: help root module igt-tests doc bench demo check check-breakages clean distclean
 
 help: ## this list
 	@echo 'make TARGET, as root on Debian 12 or 13:'
@@ -32,6 +32,9 @@ igt-tests: ## build the IGT tests: out/build/igt (or in a real IGT tree: IGT=<tr
 
 doc: ## build the documentation: out/doc/index.html
 	@$(ENTER) tools/lib/build-doc
+
+bench: ## the benchmark (BENCH_ARGS="--only a,d", --quick): out/bench.json, out/bench
+	@tools/bench/run $(BENCH_ARGS)
 
 demo: ## the main job: huge pages and memory blocks out of fragmented GPU memory: out/demo
 	@tools/demo/run $(DEMO_ARGS)

@@ -158,6 +158,21 @@ void content_stop_writers(void)
 		pthread_join(writers[i].thread, NULL);
 }
 
+/* Fills a buffer that has been made anew, and is zeroed therefore. */
+void content_renew(size_t buf)
+{
+	size_t page, word;
+
+	for (page = buf * buf_pages(); page < (buf + 1) * buf_pages(); page++) {
+		uint64_t *p = (uint64_t *)page_addr(page);
+
+		work.counters[page] = 0;
+		work.tags[page] = WORK_TAG_FILL;
+		for (word = 1; word < WORDS(WORK_HEAD_SIZE); word++)
+			p[word] = expected(page, word);
+	}
+}
+
 /* Every byte of every buffer; returns how many are not what they must be. */
 uint64_t content_check(void)
 {

@@ -35,7 +35,7 @@ static struct {
 	atomic_bool stopping;
 	uint32_t queue, syncobj;
 	uint64_t va_start;
-	uint64_t submitted;
+	uint64_t submitted, ended;
 	uint64_t rnd;
 	struct work_buf stream_buf;
 	uint8_t *streams;
@@ -128,8 +128,19 @@ static void submit_one(void)
 static void end_job(uint64_t seqno)
 {
 	wait_for(seqno);
-	if (gpu_jobs.ended)
+	/* The number of jobs in flight may have changed. */
+	if (gpu_jobs.ended && seqno > gpu.ended)
 		gpu_jobs.ended(now() - gpu.begun[seqno % RING]);
+	gpu.ended = seqno;
+}
+
+/* Waits for all jobs in flight; to be called by gpu_jobs.between(). */
+void gpu_drain(void)
+{
+	uint64_t seqno;
+
+	for (seqno = gpu.ended + 1; seqno <= gpu.submitted; seqno++)
+		end_job(seqno);
 }
 
 static void *gpu_main(void *arg)
@@ -141,8 +152,10 @@ static void *gpu_main(void *arg)
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 
 	while (!atomic_load(&gpu.stopping)) {
-		if (gpu.submitted >= gpu_jobs.depth)
-			end_job(gpu.submitted - gpu_jobs.depth + 1);
+		if (gpu_jobs.between)
+			gpu_jobs.between();
+		while (gpu.submitted - gpu.ended >= gpu_jobs.depth)
+			end_job(gpu.ended + 1);
 		submit_one();
 	}
 	wait_for(gpu.submitted);
@@ -186,6 +199,23 @@ void gpu_bind(uint32_t vm, const struct work_buf *bufs, size_t first,
 		bind.op_count = n;
 		ioctl_or_die(DRM_IOCTL_MOVGEM_VM_BIND, &bind, "VM_BIND");
 	}
+}
+
+/* Unbinds so many places from the first on. */
+void gpu_unbind(uint32_t vm, size_t count)
+{
+	struct drm_movgem_bind_op op = {
+		.op = DRM_MOVGEM_BIND_OP_UNMAP,
+		.va = query_va_start(),
+		.size = count * work.buf_size,
+	};
+	struct drm_movgem_vm_bind bind = {
+		.vm_id = vm,
+		.ops = (uintptr_t)&op,
+		.op_count = 1,
+	};
+
+	ioctl_or_die(DRM_IOCTL_MOVGEM_VM_BIND, &bind, "VM_BIND");
 }
 
 /* Binds the buffers that stay, and keeps the GPU busy with them. */

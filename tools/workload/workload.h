@@ -137,6 +137,7 @@ void content_start_writers(unsigned int threads);
 uint64_t content_writes(void);
 void content_stop_writers(void);
 uint64_t content_check(void);
+void content_renew(size_t buf);
 
 /* layout.c */
 void layout_lay(uint64_t bytes, unsigned int reserve_mib, unsigned int group,
@@ -147,22 +148,26 @@ void layout_make(uint64_t bytes, unsigned int reserve_mib, unsigned int group);
 /* gpu.c: movgem's buffers only */
 
 /**
- * struct work_jobs - what GPU jobs are like; to be set before gpu_start()
+ * struct work_jobs - what GPU jobs are like; @copies is set before gpu_start()
  * @copies: copies of a page's body in one job, each to another page
  * @depth: jobs in flight
  * @ended: called for each job, with the seconds from its submission until its
  *	end was seen; or NULL
+ * @between: called by the thread that submits, before each job; or NULL
  */
 struct work_jobs {
 	size_t copies;
 	unsigned int depth;
 	void (*ended)(double seconds);
+	void (*between)(void);
 };
 
 extern struct work_jobs gpu_jobs;
 
 void gpu_bind(uint32_t vm, const struct work_buf *bufs, size_t first,
 	      size_t count);
+void gpu_unbind(uint32_t vm, size_t count);
+void gpu_drain(void);
 void gpu_start(void);
 bool gpu_is_running(void);
 uint64_t gpu_completed(void);

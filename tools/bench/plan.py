@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Which guests the benchmark boots, and what each of them runs."""
+
+from dataclasses import dataclass
+
+# Page stores by kernel: what is measured, and in this order.
+STORES = {"6.12": ("movable_ops", "folio"), "7.2": ("folio",)}
+
+# What the kernel counts as one instruction for a page or for a byte depends on the processor:
+# QEMU executes `rep movsb` byte by byte, and counts each. Without these flags the kernel copies
+# and clears by words.
+BY_WORDS = ("--append", "clearcpuid=erms,fsrm")
+
+MIB = 1 << 20
+
+
+@dataclass
+class Guest:
+    """One boot."""
+    key: str
+    commands: dict                  # key of a result -> what is run for it, one after the other
+    store: str = ""                 # page_store of movgem; empty: without the module
+    kernel: str = "6.12"
+    icount: bool = True
+    mem: str = "384M"
+    options: tuple = ()
+    before: str = ""                # run first
+    demo: bool = False              # the demo's program, which leaves a file
+
+
+def bench(what, store, args, **options):
+    buffers = "movgem" if store else "anonymous"
+    words = [f"/movgem/bench/bench {what} --buffers {options.pop('buffers', buffers)}",
+             f"--seed {args.seed}"]
+    words += [f"--{name} {value}" for name, value in options.items()]
+    return " ".join(words)
+
+
+def warm_up(store, args):
+    """In the first run the kernel moves some hundred pages of others out of the way."""
+    return bench("move", store, args, fill=50) + " >/dev/null"
+
+
+def plan_a(args, kernel):
+    """Cost per moved page: instructions, then wall time with writers."""
+    guests = []
+    for mode, options in (("words", BY_WORDS), ("plain", ())):
+        if args.quick and mode == "plain":
+            continue
+        for store in ("",) + args.stores[kernel]:
+            key = f"a/{kernel}/{mode}/{store or 'anonymous'}"
+            guests.append(Guest(
+                key, {f"{key}/{mappers}": bench("move", store, args, fill=50, mappers=mappers)
+                      for mappers in (0, 1, 4) if store or mappers},
+                store, kernel, options=options, before=warm_up(store, args)))
+    for store in ("",) + args.stores[kernel]:
+        key = f"a/{kernel}/wall/{store or 'anonymous'}"
+        guests.append(Guest(
+            key, {key: bench("move", store, args, writers=2, rounds=4 if args.quick else 8)},
+            store, kernel, icount=False, mem="768M"))
+    return guests
+
+
+def plan_b(args, kernel):
+    """2 MiB pages, with so much of memory in buffers."""
+    first = kernel == args.kernels[0]
+    points = (20,) if args.quick else (10, 30, 50, 70) if first else (30, 70)
+    kinds = [("anonymous", "", "")]
+    kinds += [(store, store, "") for store in args.stores[kernel]]
+    if first:
+        kinds += [("pinned", "pinned", "")]
+        if not args.quick:
+            kinds += [("vgem", "", "modprobe vgem"), ("virtio_gpu", "", "modprobe virtio_gpu")]
+    guests = []
+    for point in points:
+        for name, store, before in kinds:
+            options = ()
+            if name == "virtio_gpu":
+                # The host's side of the buffers counts as well.
+                options = ("--qemu-arg=-device", "--qemu-arg=virtio-gpu-pci,max_hostmem=8G")
+            key = f"b/{kernel}/{name}/{point}"
+            guests.append(Guest(
+                key, {key: f"/movgem/demo/workload --buffers {'movgem' if store else name} "
+                           f"--trigger huge --out /share --seed {args.seed} --fill 85 "
+                           f"--stay {point} --rest 0"},
+                store, kernel, icount=False, mem="1G", options=options, before=before, demo=True))
+    return guests
+
+
+def plan_c(args, kernel):
+    """GPU throughput and latency."""
+    return [Guest(f"c/{kernel}/{store}",
+                  {f"c/{kernel}/{store}": bench("jobs", store, args, fill=40,
+                                                seconds=2 if args.quick else 5)},
+                  store, kernel, icount=False, mem="1G") for store in args.stores[kernel]]
+
+
+def plan_d(args, kernel):
+    """Make, touch and free a buffer."""
+    largest = (16 if args.quick else 256) * MIB
+    guests = []
+    for mode, icount, options in (("words", True, BY_WORDS), ("wall", False, ())):
+        if args.quick and not icount:
+            continue
+        for name, store in [("vgem", "")] + [(store, store) for store in args.stores[kernel]]:
+            key = f"d/{kernel}/{mode}/{name}"
+            guests.append(Guest(
+                key, {key: bench("alloc", store, args, size=4096, max=largest,
+                                 buffers="movgem" if store else name)},
+                store, kernel, icount=icount, mem="768M", options=options,
+                before="" if store else "modprobe vgem"))
+    return guests
+
+
+def plan_e(args, kernel):
+    """CPU writes through the mapping."""
+    return [Guest(key, {key: bench("stream", store, args, seconds=2 if args.quick else 5,
+                                   fill=40)},
+                  store, kernel, icount=False, mem="1G")
+            for store in ("",) + args.stores[kernel]
+            for key in (f"e/{kernel}/{store or 'anonymous'}",)]
+
+
+META_BYTES = 256 * MIB
+META_SIZES = (4096, 65536, MIB, 256 * MIB)
+
+
+def plan_f(args, kernel):
+    """Metadata."""
+    return [Guest(f"f/{kernel}/{store}",
+                  {f"f/{kernel}/{store}/{size}": bench("meta", store, args, size=size,
+                                                       count=META_BYTES // size)
+                   for size in META_SIZES},
+                  store, kernel, icount=False, mem="768M") for store in args.stores[kernel]]
+
+
+def plan_g(args, kernel):
+    """How (a) and (d) grow, with a kernel's default store."""
+    counts = (1000, 10000) if args.quick else (1000, 10000, 100000)
+    several = (1, 4) if args.quick else (1, 4, 16)
+    store = args.stores[kernel][0]
+    guests = []
+
+    def add(axis, mem, points):
+        key = f"g/{kernel}/{store}/{axis}"
+        guests.append(Guest(key, {f"{key}/{point}": command for point, command in points.items()},
+                            store, kernel, mem=mem, options=BY_WORDS,
+                            before=warm_up(store, args)))
+
+    def move(**options):
+        return bench("move", store, args, **options)
+
+    sizes = (65536, MIB) if args.quick else (4096, 65536, MIB, 16 * MIB)
+    add("size", "512M", {size: move(fill=50, size=size) for size in sizes})
+    # So many stay, of twice as many.
+    add("count", "1536M" if counts[-1] > 10000 else "512M",
+        {count: move(size=4096, group=2, count=2 * count) for count in counts})
+    add("vms", "384M", {number: move(fill=50, vms=number) for number in several})
+    add("vmas", "384M", {number: move(fill=50, vmas=number) for number in several})
+    add("alive", "1G", {count: bench("alloc", store, args, size=65536, max=65536, alive=count)
+                        for count in (0,) + counts})
+    return guests
+
+
+PARTS = {"a": plan_a, "b": plan_b, "c": plan_c, "d": plan_d, "e": plan_e, "f": plan_f,
+         "g": plan_g}
+
+
+def make(args):
+    """All guests, in order."""
+    guests = []
+    for part in args.only:
+        for kernel in args.kernels:
+            guests += PARTS[part](args, kernel)
+    return guests
