@@ -10,7 +10,7 @@ KERNEL ?= 6.12
 KBUILD_VARS = $(foreach v,W C CF V KCFLAGS,$(if $($(v)),$(v)="$($(v))"))
 
 .DEFAULT_GOAL := help
-.PHONY: help root module igt-tests doc bench demo check check-breakages clean distclean
+.PHONY: help root module igt-tests doc bench demo check check-breakages coverage clean distclean
 
 help: ## this list
 	@echo 'make TARGET, as root on Debian 12 or 13:'
@@ -45,6 +45,10 @@ check: ## run all tests and checks: out/check/junit.xml (CHECK_ARGS="--only PATT
 check-breakages: ## see the tests fail on a driver that is broken on purpose (an hour): out/breakages
 	@command -v python3 >/dev/null || apt-get install -y -qq python3-minimal
 	@igt-tests/breakages/run $(BREAKAGES)
+
+coverage: ## which lines of the driver the tests execute (an hour or two): out/coverage
+	@tools/kernel make
+	@tools/coverage $(COVERAGE_ARGS)
 
 clean: ## remove out/
 	rm -rf out

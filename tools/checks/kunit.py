@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The KUnit suites beside the driver, in a guest with the debug kernel: they run as the
+module is loaded, and the kernel keeps what became of them in debugfs."""
+
+import re
+
+from checklib import HERE, OUT, Check, Failure
+
+ORDER = 50
+
+# There are more; fewer would mean that a suite was lost on the way.
+LEAST = 50
+
+
+def cases(text):
+    """The cases in the results of all suites: (name, outcome, text). KTAP: a line "ok" or
+    "not ok" behind what the case has said, indented by its depth; suites are at depth 1."""
+    suite = None
+    said = []
+    for line in text.splitlines():
+        start = re.match(r" {4}# Subtest: (\S+)", line)
+        if start:
+            suite = start[1]
+            said = []
+            continue
+        result = re.match(r"( {4,})(not )?ok \d+ (\S+)(?: # SKIP ?(.*))?$", line)
+        if result and suite and len(result[1]) == 4:
+            outcome = "fail" if result[2] else "pass"
+            reason = "\n".join(said)
+            if result[4] is not None:
+                outcome, reason = "skip", result[4] or "no reason given"
+            yield f"{suite}/{result[3]}", outcome, reason if outcome != "pass" else ""
+            said = []
+        elif not result or result[2]:
+            said.append(line)
+
+
+def suites(run):
+    out = f"{OUT}/kunit"
+    run.must([f"{HERE}/build-module", "--kernel", run.check.kernel,
+              "CONFIG_DRM_MOVGEM_KUNIT_TEST=y"], env={"MOVGEM_OUT": out})
+    status, output = run.guest(
+        ["--mem", "2G", "--module", f"{out}/{run.check.kernel}/movgem.ko"],
+        "cat /sys/kernel/debug/kunit/movgem*/results")
+    found = list(cases(output))
+    for name, outcome, text in found:
+        run.record(name, outcome, 0, text)
+    if status:
+        raise Failure("\n".join(line for line in output.splitlines()
+                                if line.startswith(("vm:", "    "))) or f"status {status}")
+    if len(found) < LEAST:
+        raise Failure(f"{len(found)} cases, not {LEAST} or more")
+
+
+def checks():
+    # The page of these tests is one that they move by hand.
+    return [Check("kunit/debug/movable_ops", suites, "debug", "movable_ops")]
