@@ -36,8 +36,8 @@ doc: ## build the documentation: out/doc/index.html
 bench: ## the benchmark (BENCH_ARGS="--only a,d", --quick): out/bench.json, out/bench
 	@tools/bench/run $(BENCH_ARGS)
 
-demo: ## the main job: huge pages and memory blocks out of fragmented GPU memory: out/demo
-	@tools/demo/run $(DEMO_ARGS)
+demo: ## the main job: huge pages and memory blocks out of fragmented GPU memory (KERNEL=7.2)
+	@tools/demo/run --kernel $(KERNEL) $(DEMO_ARGS)
 
 check: ## run all tests and checks: out/check/junit.xml (CHECK_ARGS="--only PATTERN")
 	@tools/check $(CHECK_ARGS)

@@ -3,7 +3,7 @@
 
 import os
 
-from checklib import TREE, Check, Skip
+from checklib import TREE, Check, Skip, require_store
 
 ORDER = 90
 
@@ -12,8 +12,11 @@ def quick(run):
     script = f"{TREE}/tools/demo/run"
     if not os.path.exists(script):
         raise Skip("there is no tools/demo/run yet")
-    run.must([script, "--quick"])
+    require_store(run.check.store)
+    run.must([script, "--quick", "--kernel", run.check.kernel, "--rows",
+              f"{run.check.store},anonymous"])
 
 
 def checks():
-    return [Check("demo/quick", quick, alone=True)]
+    return [Check("demo/6.12/movable_ops", quick, "6.12", "movable_ops", alone=True),
+            Check("demo/7.2/folio", quick, "7.2", "folio", alone=True)]

@@ -30,10 +30,14 @@ CLOCK_ERROR = 0.1
 
 ROWS = {
     "movable_ops": ("movgem", "movgem, page_store=movable_ops"),
+    "folio": ("movgem", "movgem, page_store=folio"),
     "pinned": ("movgem", "movgem, page_store=pinned"),
     "vgem": ("vgem", "vgem (drm_gem_shmem_helper)"),
     "anonymous": ("anonymous", "anonymous memory"),
 }
+# The rows whose pages move, and which of them a kernel shows unless asked for others.
+MOVING = ("movable_ops", "folio")
+KERNELS = {"6.12": "movable_ops", "7.2": "folio"}
 TRIGGERS = ("huge", "offline")
 
 started = time.monotonic()
@@ -57,8 +61,11 @@ def parse_args():
                "2: a guest failed")
     add = parser.add_argument
     add("--quick", action="store_true",
-        help="short form for `make check`: movable_ops and anonymous, smaller guests")
-    add("--rows", metavar="ROW,...", help=f"of {', '.join(ROWS)}; default: all of them")
+        help="short form for `make check`: movgem and anonymous, smaller guests")
+    add("--kernel", choices=KERNELS, default="6.12", help="of the guests (default %(default)s)")
+    add("--rows", metavar="ROW,...",
+        help=f"of {', '.join(ROWS)}; default: all of them, of the first two movable_ops on 6.12 "
+             "and folio on 7.2")
     add("--mem", type=int, metavar="MIB",
         help="memory of the guests in MiB (default 2048; quick: 1536); to take memory blocks "
              "offline, half of it is a DIMM")
@@ -73,21 +80,25 @@ def parse_args():
     add("--limit", type=int, default=4, metavar="SECONDS",
         help="try a memory block for so long, and again while that moves pages (default 4)")
     add("--out", metavar="DIR", help="where the results go (default out/demo; quick: "
-        "out/demo-quick)")
+        "out/demo-quick; with -7.2 behind it for that kernel)")
     add("--module", metavar="FILE", help="use this movgem.ko; nothing is built then")
     add("--replot", action="store_true",
         help="boot nothing: table and pictures once more from the results in DIR")
     args = parser.parse_args()
 
-    names = args.rows.split(",") if args.rows else list(ROWS)
-    if args.quick and not args.rows:
-        names = ["movable_ops", "anonymous"]
+    moving = KERNELS[args.kernel]
+    names = [name for name in ROWS if name == moving or name not in MOVING]
+    if args.quick:
+        names = [moving, "anonymous"]
+    if args.rows:
+        names = args.rows.split(",")
     for name in names:
         if name not in ROWS:
             parser.error(f"no such row: {name}")
     args.rows = names
     args.out = os.path.abspath(args.out or os.path.join(
-        TREE, "out", "demo-quick" if args.quick else "demo"))
+        TREE, "out", ("demo-quick" if args.quick else "demo") +
+        ("" if args.kernel == "6.12" else f"-{args.kernel}")))
     args.mem = args.mem or (1536 if args.quick else 2048)
     if args.mem % 256 or args.mem < 768:
         parser.error("--mem must be a multiple of 256 and at least 768")
@@ -100,7 +111,8 @@ def parse_args():
 def vm_command(args, row, trigger, out):
     """The one command that measures one figure."""
     kind = ROWS[row][0]
-    command = [os.path.join(TREE, "tools/vm"), "run", "--smp", str(args.smp), "--share", out,
+    command = [os.path.join(TREE, "tools/vm"), "run", "--kernel", args.kernel,
+               "--smp", str(args.smp), "--share", out,
                "--log", os.path.join(out, "kernel.log"), "--timeout", "1800"]
     if trigger == "huge":
         command += ["--mem", f"{args.mem}M"]
@@ -292,11 +304,12 @@ def make_table(args, rows):
 def missed_targets(rows):
     by_name = {row["row"]: row for row in rows}
     missed = []
-    if "movable_ops" in by_name and "anonymous" in by_name:
-        have = by_name["movable_ops"]["huge_pages"]
+    moving = [row for row in rows if row["row"] in MOVING]
+    for row in moving if "anonymous" in by_name else ():
+        have = row["huge_pages"]
         want = by_name["anonymous"]["huge_pages"]
         if have < HUGE_SHARE * want:
-            missed.append(f"movable_ops got {have} huge pages, {percent(have, want)} of the {want} "
+            missed.append(f"{row['row']} got {have} huge pages, {percent(have, want)} of the {want} "
                           f"of anonymous memory; the target is {HUGE_SHARE:.0%}")
     for row in rows:
         if row["bytes_lost"]:
@@ -305,13 +318,12 @@ def missed_targets(rows):
         if not LAYOUT[0] <= share <= LAYOUT[1]:
             missed.append(f"{row['row']}: {share:.1%} of memory is in buffers; the layout wants "
                           f"{LAYOUT[0]:.0%} to {LAYOUT[1]:.0%}")
-    if "movable_ops" in by_name:
+    for row in moving:
         for trigger in TRIGGERS:
-            part = by_name["movable_ops"][trigger]
-            pages = part["buffers_left"] * BUFFER // PAGE
-            if part["pages_moved"] < MOVED_SHARE * pages:
-                missed.append(f"movable_ops, {trigger}: only {part['pages_moved']} pages moved, of "
-                              f"{pages}")
+            pages = row[trigger]["buffers_left"] * BUFFER // PAGE
+            if row[trigger]["pages_moved"] < MOVED_SHARE * pages:
+                missed.append(f"{row['row']}, {trigger}: only {row[trigger]['pages_moved']} pages "
+                              f"moved, of {pages}")
     return missed
 
 

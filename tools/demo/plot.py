@@ -47,6 +47,7 @@ OFFLINE_FRAME = np.array(to_rgb("#9fb3c8"))
 
 TITLES = {
     "movable_ops": "movgem",
+    "folio": "movgem, folio store",
     "pinned": "movgem, pinned",
     "vgem": "vgem (shmem)",
     "anonymous": "anonymous memory",

@@ -395,7 +395,7 @@ def qemu_command(args, kernel, tmp, log):
                "-chardev", f"file,id=console,path={log}", "-serial", "chardev:console",
                "-device", "virtio-serial-pci",
                "-chardev", f"socket,id=out,path={tmp}/out",
-               "-device", "virtserialport,chardev=out,name=movgem.out"]
+               "-device", "virtserialport,id=out,chardev=out,name=movgem.out"]
     shares = [("build", BUILD, ",readonly=on")]
     if args.share:
         shares.append(("share", os.path.abspath(args.share), ""))
