@@ -4,6 +4,7 @@
 import os
 import shutil
 import threading
+import time
 
 import qmp
 from checklib import OUT, TREE, Check, Failure, tail
@@ -46,7 +47,9 @@ def shrink(run):
     def outside():
         try:
             with qmp.Qmp(f"{share}/qmp") as machine:
-                machine.wait("VSERPORT_CHANGE", limit=200)
+                end = time.monotonic() + 200
+                while not os.path.exists(f"{share}/full") and time.monotonic() < end:
+                    time.sleep(0.2)
                 machine.command("device_del", id="dimm0")
                 machine.wait("DEVICE_DELETED", limit=200, device="dimm0")
                 machine.command("qom-set", path="/machine/peripheral/vmem0",
@@ -56,10 +59,11 @@ def shrink(run):
     thread = threading.Thread(target=outside, daemon=True)
     thread.start()
     expect(run, 0, "there: 640", "--dimm", "256M", "--virtio-mem", "512M,256M",
-           "--qmp", f"{share}/qmp", "--",
-           "for i in $(seq 600); do n=$(cat /sys/devices/system/memory/memory*/online | "
-           "grep -c 1); [ $((n * 128)) -gt 640 ] || break; sleep 0.2; done; "
-           "echo there: $((n * 128))")
+           "--qmp", f"{share}/qmp", "--share", share, "--",
+           "until_there() { for i in $(seq 600); do n=$(($(cat /sys/devices/system/memory/memory*/"
+           "online 2>/dev/null | grep -c 1) * 128));"
+           "[ $n != $1 ] || break; sleep 0.2; done; echo there: $n; };"
+           "until_there 1024; echo >/share/full; until_there 640")
     thread.join(10)
     if problems:
         raise Failure(problems[0])
