@@ -8,6 +8,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include <drm/drm_exec.h>
 #include <drm/drm_file.h>
 
 #include "movgem_bind.h"
@@ -202,19 +203,49 @@ static int check_map(struct drm_device *drm, u32 i, struct movgem_vm *vm,
 	return 0;
 }
 
+static int lock_vm_bo(struct drm_exec *exec, struct movgem_vm *vm,
+		      struct movgem_bo *bo)
+{
+	int ret;
+
+	drm_exec_init(exec, DRM_EXEC_INTERRUPTIBLE_WAIT |
+			    DRM_EXEC_IGNORE_DUPLICATES, 2);
+	drm_exec_until_all_locked(exec) {
+		ret = drm_gpuvm_prepare_vm(&vm->base, exec, 0);
+		if (!ret && bo->base.import_attach)
+			ret = drm_exec_lock_obj(exec, &bo->base);
+		drm_exec_retry_on_contention(exec);
+		if (ret)
+			break;
+	}
+	return ret;
+}
+
 static struct drm_gpuvm_bo *obtain_vm_bo(struct movgem_vm *vm,
 					 struct movgem_bo *bo)
 {
 	struct drm_gpuvm_bo *vm_bo;
+	struct drm_exec exec;
+	int ret;
 
 	vm_bo = drm_gpuvm_bo_create(&vm->base, &bo->base);
-	if (vm_bo) {
-		dma_resv_lock(drm_gpuvm_resv(&vm->base), NULL);
+	if (!vm_bo)
+		return ERR_PTR(-ENOMEM);
+
+	ret = lock_vm_bo(&exec, vm, bo);
+	if (!ret) {
 		vm_bo = movgem_gpuvm_bo_obtain(vm_bo, movgem_gpuva_lock(bo));
 		drm_gpuvm_bo_extobj_add(vm_bo);
-		dma_resv_unlock(drm_gpuvm_resv(&vm->base));
+		/* As an external object it has the fences of later jobs. */
+		if (bo->base.import_attach)
+			ret = movgem_import_add_vm(bo, vm);
 	}
-	return vm_bo;
+	drm_exec_fini(&exec);
+	if (!ret)
+		return vm_bo;
+
+	movgem_vm_bo_put(vm_bo);
+	return ERR_PTR(ret);
 }
 
 static int prepare_map(struct movgem_bind_job *job, struct drm_file *file,
@@ -222,6 +253,7 @@ static int prepare_map(struct movgem_bind_job *job, struct drm_file *file,
 {
 	struct drm_device *drm = file->minor->dev;
 	struct movgem_vm *vm = job->vm;
+	struct drm_gpuvm_bo *vm_bo;
 	struct movgem_bo *bo;
 	int ret;
 
@@ -237,12 +269,13 @@ static int prepare_map(struct movgem_bind_job *job, struct drm_file *file,
 	if (ret)
 		goto out_put;
 
-	job->ops[i].vm_bo = obtain_vm_bo(vm, bo);
-	if (!job->ops[i].vm_bo) {
+	vm_bo = obtain_vm_bo(vm, bo);
+	if (IS_ERR(vm_bo)) {
 		unreserve_map(bo);
-		ret = -ENOMEM;
+		ret = PTR_ERR(vm_bo);
 		goto out_put;
 	}
+	job->ops[i].vm_bo = vm_bo;
 
 	mutex_lock(&vm->pt_lock);
 	ret = movgem_pt_reserve(&vm->pt, op->va, op->size);

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 movgem maintainers */
 
-#include <linux/dma-buf.h>
-#include <linux/dma-mapping.h>
-#include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/swiotlb.h>
 
 #include <drm/drm_drv.h>
 #include <drm/drm_prime.h>
@@ -22,22 +18,12 @@
  *
  * A &struct movgem_bo is a GEM object with pages of a page store and a file of
  * its own for CPU mappings. A BO that was imported from another device has
- * neither: the GPU uses its DMA addresses, and the exporter keeps it in place.
+ * neither: the GPU uses its DMA addresses, see DOC: Imported BOs.
  *
  * Lifetime: handles, VMAs, dma-bufs, &struct drm_gpuvm_bo and whoever looks a
  * BO up hold a reference of the GEM object. A BO holds the device, since a VMA
  * may outlive the DRM file that it was made through.
  */
-
-static struct dma_buf *movgem_bo_export(struct drm_gem_object *obj, int flags)
-{
-	struct movgem_bo *bo = to_movgem_bo(obj);
-
-	if (bo->exclusive_root)
-		return ERR_PTR(movgem_invalid(obj->dev,
-					      "prime.handle: BO has an exclusive VM"));
-	return drm_gem_prime_export(obj, flags);
-}
 
 static int movgem_bo_gem_pin(struct drm_gem_object *obj)
 {
@@ -49,23 +35,20 @@ static void movgem_bo_gem_unpin(struct drm_gem_object *obj)
 	movgem_bo_unpin(to_movgem_bo(obj));
 }
 
-/* Called with the BO pinned by the attachment. */
+/* Called with the BO pinned, or MAPPED by a dynamic importer. */
 static struct sg_table *movgem_bo_get_sg_table(struct drm_gem_object *obj)
 {
 	struct movgem_bo *bo = to_movgem_bo(obj);
-	u32 count = movgem_bo_count(bo);
 	struct sg_table *sgt;
 	struct page **array;
 
 	if (obj->import_attach)
 		return ERR_PTR(-EINVAL);
 
-	array = kvmalloc_array(count, sizeof(*array), GFP_KERNEL);
+	array = movgem_bo_page_array(bo);
 	if (!array)
 		return ERR_PTR(-ENOMEM);
-	for (u32 i = 0; i < count; i++)
-		array[i] = bo->slot[i].page;
-	sgt = drm_prime_pages_to_sg(obj->dev, array, count);
+	sgt = drm_prime_pages_to_sg(obj->dev, array, bo->count);
 	kvfree(array);
 	return sgt;
 }
@@ -97,8 +80,7 @@ static void bo_destroy(struct movgem_bo *bo)
 	movgem_stat_sub(mdev, bos_live, 1);
 
 	if (bo->base.import_attach)
-		drm_prime_gem_destroy(&bo->base, bo->sgt);
-	kvfree(bo->import_addrs);
+		movgem_import_fini(bo);
 	movgem_store_free(bo);
 	/* An import, also one that has failed, has no slots. */
 	if (bo->count) {
@@ -137,7 +119,7 @@ static void movgem_bo_free(struct drm_gem_object *obj)
 
 static const struct drm_gem_object_funcs movgem_bo_funcs = {
 	.free = movgem_bo_free,
-	.export = movgem_bo_export,
+	.export = movgem_prime_export,
 	.pin = movgem_bo_gem_pin,
 	.unpin = movgem_bo_gem_unpin,
 	.get_sg_table = movgem_bo_get_sg_table,
@@ -148,8 +130,15 @@ static const struct drm_gem_object_funcs movgem_bo_funcs = {
 	.vm_ops = &movgem_vm_ops,
 };
 
-/* A BO without pages, mapping and handle; @size is a number of whole pages. */
-static struct movgem_bo *bo_alloc(struct movgem_device *mdev, u64 size,
+/**
+ * movgem_bo_alloc - a BO without pages, mapping and handle
+ * @mdev: the device
+ * @size: size in bytes, a number of whole pages
+ * @count: slots to have, zero for an import
+ *
+ * Return: the BO, or NULL.
+ */
+struct movgem_bo *movgem_bo_alloc(struct movgem_device *mdev, u64 size,
 				  u32 count)
 {
 	struct movgem_bo *bo;
@@ -197,7 +186,7 @@ struct movgem_bo *movgem_bo_create(struct movgem_device *mdev, u64 size,
 	ret = movgem_mmap_pin();
 	if (ret)
 		return ERR_PTR(ret);
-	bo = bo_alloc(mdev, size, size >> PAGE_SHIFT);
+	bo = movgem_bo_alloc(mdev, size, size >> PAGE_SHIFT);
 	if (!bo) {
 		movgem_mmap_unpin();
 		return ERR_PTR(-ENOMEM);
@@ -218,73 +207,6 @@ struct movgem_bo *movgem_bo_create(struct movgem_device *mdev, u64 size,
 	return bo;
 }
 
-/*
- * The engine reaches memory by DMA address as a CPU would: all of it must be
- * ordinary memory, with no bounce buffers between.
- */
-static int import_check(struct movgem_bo *bo)
-{
-	if (is_swiotlb_force_bounce(bo->base.dev->dev))
-		return movgem_invalid(bo->base.dev, "prime: DMA is bounced");
-
-	for (u32 i = 0; i < movgem_bo_count(bo); i++)
-		if (!PAGE_ALIGNED(bo->import_addrs[i]) ||
-		    !pfn_valid(PHYS_PFN(bo->import_addrs[i])))
-			return movgem_invalid(bo->base.dev,
-					      "prime: dma-buf is not in system memory");
-	return 0;
-}
-
-/**
- * movgem_bo_import - make a BO of another device's dma-buf
- * @drm: the device
- * @attach: attachment of the dma-buf
- * @sgt: its mapping; on success the BO's
- *
- * Return: the GEM object or an ERR_PTR().
- */
-struct drm_gem_object *movgem_bo_import(struct drm_device *drm,
-					struct dma_buf_attachment *attach,
-					struct sg_table *sgt)
-{
-	size_t size = attach->dmabuf->size;
-	struct movgem_bo *bo;
-	int ret;
-
-	if (!size || !PAGE_ALIGNED(size))
-		return ERR_PTR(movgem_invalid(drm, "prime: dma-buf size"));
-
-	bo = bo_alloc(to_movgem_device(drm), size, 0);
-	if (!bo)
-		return ERR_PTR(-ENOMEM);
-
-	bo->import_addrs = kvmalloc_array(movgem_bo_count(bo),
-					  sizeof(*bo->import_addrs),
-					  GFP_KERNEL);
-	if (!bo->import_addrs) {
-		ret = -ENOMEM;
-		goto err_put;
-	}
-	/* What the mapping does not cover stays invalid. */
-	memset(bo->import_addrs, 0xff,
-	       movgem_bo_count(bo) * sizeof(*bo->import_addrs));
-	if (drm_prime_sg_to_dma_addr_array(sgt, bo->import_addrs,
-					   movgem_bo_count(bo))) {
-		ret = movgem_invalid(drm, "prime: mapping longer than dma-buf");
-		goto err_put;
-	}
-	ret = import_check(bo);
-	if (ret)
-		goto err_put;
-
-	bo->sgt = sgt;
-	return &bo->base;
-
-err_put:
-	movgem_bo_put(bo);
-	return ERR_PTR(ret);
-}
-
 /**
  * movgem_bo_lookup - BO by handle
  * @file: DRM file
@@ -297,4 +219,50 @@ struct movgem_bo *movgem_bo_lookup(struct drm_file *file, u32 handle)
 	struct drm_gem_object *obj = drm_gem_object_lookup(file, handle);
 
 	return obj ? to_movgem_bo(obj) : NULL;
+}
+
+/**
+ * movgem_bo_first - start a walk over the BOs of a device
+ * @mdev: the device
+ *
+ * Return: the first BO that is not being freed, with a reference, or NULL.
+ */
+struct movgem_bo *movgem_bo_first(struct movgem_device *mdev)
+{
+	struct movgem_bo *bo;
+
+	spin_lock(&mdev->bos.lock);
+	list_for_each_entry(bo, &mdev->bos.list, device_link) {
+		if (kref_get_unless_zero(&bo->base.refcount)) {
+			spin_unlock(&mdev->bos.lock);
+			return bo;
+		}
+	}
+	spin_unlock(&mdev->bos.lock);
+	return NULL;
+}
+
+/**
+ * movgem_bo_next - go on with a walk over the BOs of a device
+ * @mdev: the device
+ * @bo: the BO to go on from, whose reference is dropped. As it is alive it is
+ *	in the list, so the walk is linear.
+ *
+ * Return: the next BO that is not being freed, with a reference, or NULL.
+ */
+struct movgem_bo *movgem_bo_next(struct movgem_device *mdev,
+				 struct movgem_bo *bo)
+{
+	struct movgem_bo *next = bo;
+	bool found = false;
+
+	spin_lock(&mdev->bos.lock);
+	list_for_each_entry_continue(next, &mdev->bos.list, device_link) {
+		found = kref_get_unless_zero(&next->base.refcount);
+		if (found)
+			break;
+	}
+	spin_unlock(&mdev->bos.lock);
+	movgem_bo_put(bo);
+	return found ? next : NULL;
 }

@@ -3,6 +3,7 @@
 #ifndef _MOVGEM_BO_H_
 #define _MOVGEM_BO_H_
 
+#include <linux/migrate_mode.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -13,8 +14,11 @@
 #include "movgem_compat.h"
 #include "movgem_device.h"
 
+struct dma_buf;
 struct drm_file;
 struct movgem_bo;
+struct movgem_vm;
+struct page;
 struct sg_table;
 
 /**
@@ -41,6 +45,23 @@ enum movgem_page_state {
 	 * until its batch has moved, or somebody loses patience.
 	 */
 	MOVGEM_PAGE_QUIESCED,
+};
+
+/**
+ * enum movgem_share_state - whether other devices allow a BO's pages to move
+ *
+ * Changes under &movgem_bo.pages_lock; to and from MAPPED under the dma_resv
+ * too. See DOC: Exported BOs in movgem_prime.c.
+ */
+enum movgem_share_state {
+	/** @MOVGEM_SHARE_FREE: no dynamic importer uses addresses of pages. */
+	MOVGEM_SHARE_FREE = 0,
+
+	/** @MOVGEM_SHARE_MAPPED: some do, and no page becomes MOVING. */
+	MOVGEM_SHARE_MAPPED,
+
+	/** @MOVGEM_SHARE_NOTIFIED: only until the fences there are signal. */
+	MOVGEM_SHARE_NOTIFIED,
 };
 
 /**
@@ -153,11 +174,38 @@ struct movgem_bo {
 		u32 count;
 	} vmap;
 
-	/** @import_addrs: DMA address of each page if imported, else NULL. */
-	dma_addr_t *import_addrs;
+	/** @share: what dynamic importers do with the BO: movgem_prime.c. */
+	struct {
+		/** @share.dmabuf: the BO's dma-buf while there are @share.maps. */
+		struct dma_buf *dmabuf;
 
-	/** @sgt: mapping of the import, else NULL. */
-	struct sg_table *sgt;
+		/** @share.maps: their mappings; by the dma_resv. */
+		u32 maps;
+
+		/** @share.seq: counts the mappings that were made. */
+		u32 seq;
+
+		/** @share.patience: how long moves wait for it, in jiffies. */
+		unsigned long patience;
+
+		/** @share.state: one of &enum movgem_share_state. */
+		u8 state;
+	} share;
+
+	/** @import: mapping of an imported BO; by the dma_resv. */
+	struct {
+		/**
+		 * @import.addrs: DMA address of each page, or NULL; changes
+		 * under @pages_lock too.
+		 */
+		dma_addr_t *addrs;
+
+		/** @import.sgt: the exporter's mapping, or NULL. */
+		struct sg_table *sgt;
+
+		/** @import.stale: the exporter wants to move the buffer. */
+		bool stale;
+	} import;
 
 	/** @destroy_work: frees a BO whose last user is in reclaim. */
 	struct work_struct destroy_work;
@@ -220,12 +268,14 @@ static inline u32 movgem_bo_count(struct movgem_bo *bo)
 	return bo->base.size >> PAGE_SHIFT;
 }
 
+struct movgem_bo *movgem_bo_alloc(struct movgem_device *mdev, u64 size,
+				  u32 count);
 struct movgem_bo *movgem_bo_create(struct movgem_device *mdev, u64 size,
 				   u32 flags, struct drm_gem_object *root);
-struct drm_gem_object *movgem_bo_import(struct drm_device *drm,
-					struct dma_buf_attachment *attach,
-					struct sg_table *sgt);
 struct movgem_bo *movgem_bo_lookup(struct drm_file *file, u32 handle);
+struct movgem_bo *movgem_bo_first(struct movgem_device *mdev);
+struct movgem_bo *movgem_bo_next(struct movgem_device *mdev,
+				 struct movgem_bo *bo);
 
 static inline void movgem_bo_put(struct movgem_bo *bo)
 {
@@ -251,6 +301,7 @@ int movgem_dumb_create(struct drm_file *file, struct drm_device *drm,
 /* movgem_pin.c */
 int movgem_bo_pin(struct movgem_bo *bo);
 void movgem_bo_unpin(struct movgem_bo *bo);
+struct page **movgem_bo_page_array(struct movgem_bo *bo);
 int movgem_bo_vmap(struct drm_gem_object *obj, struct iosys_map *map);
 void movgem_bo_vunmap(struct drm_gem_object *obj, struct iosys_map *map);
 
@@ -261,6 +312,17 @@ bool movgem_mmap_contended(struct movgem_bo *bo);
 bool movgem_mmap_zap(struct movgem_bo *bo, u32 index, u32 count);
 int movgem_bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma);
 extern const struct vm_operations_struct movgem_vm_ops;
+
+/* movgem_prime.c */
+struct dma_buf *movgem_prime_export(struct drm_gem_object *obj, int flags);
+struct drm_gem_object *movgem_prime_import(struct drm_device *drm,
+					   struct dma_buf *dmabuf);
+int movgem_share_evict(struct movgem_bo *bo, enum migrate_mode mode,
+		       bool locked);
+int movgem_import_validate(struct movgem_bo *bo);
+int movgem_import_add_vm(struct movgem_bo *bo, struct movgem_vm *vm);
+void movgem_import_fini(struct movgem_bo *bo);
+void movgem_import_unplug(struct movgem_bo *bo);
 
 /* movgem_shrinker.c */
 int movgem_shrinker_init(struct movgem_device *mdev);

@@ -201,6 +201,17 @@ movgem_gpuvm_sm_map(struct drm_gpuvm *vm, void *priv, u64 va, u64 range,
 #endif
 }
 
+/* dma-buf */
+
+/* The callback of struct dma_buf_attach_ops, and what calls it. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+#define MOVGEM_ATTACH_NOTIFY		invalidate_mappings
+#define movgem_dma_buf_notify(dmabuf)	dma_buf_invalidate_mappings(dmabuf)
+#else
+#define MOVGEM_ATTACH_NOTIFY		move_notify
+#define movgem_dma_buf_notify(dmabuf)	dma_buf_move_notify(dmabuf)
+#endif
+
 /* drm_sched */
 
 /* The handler has reset the hardware, the job has ended. */

@@ -46,43 +46,6 @@ static const char * const state_names[] = {
 	[MOVGEM_PAGE_QUIESCED] = "quiesced",
 };
 
-/* The first BO that is not being freed, with a reference. */
-static struct movgem_bo *bo_first(struct movgem_device *mdev)
-{
-	struct movgem_bo *bo;
-
-	spin_lock(&mdev->bos.lock);
-	list_for_each_entry(bo, &mdev->bos.list, device_link) {
-		if (kref_get_unless_zero(&bo->base.refcount)) {
-			spin_unlock(&mdev->bos.lock);
-			return bo;
-		}
-	}
-	spin_unlock(&mdev->bos.lock);
-	return NULL;
-}
-
-/*
- * The BO after @bo, with a reference; that of @bo is dropped. As @bo is alive
- * it is in the list, so the walk is linear.
- */
-static struct movgem_bo *bo_next(struct movgem_device *mdev,
-				 struct movgem_bo *bo)
-{
-	struct movgem_bo *next = bo;
-	bool found = false;
-
-	spin_lock(&mdev->bos.lock);
-	list_for_each_entry_continue(next, &mdev->bos.list, device_link) {
-		found = kref_get_unless_zero(&next->base.refcount);
-		if (found)
-			break;
-	}
-	spin_unlock(&mdev->bos.lock);
-	movgem_bo_put(bo);
-	return found ? next : NULL;
-}
-
 #define STAT(name__) { #name__, offsetof(struct movgem_stats, name__) }
 
 static const struct {
@@ -104,6 +67,7 @@ static const struct {
 	STAT(migrate_eagain_busy),
 	STAT(migrate_eagain_refs),
 	STAT(migrate_eagain_lock),
+	STAT(migrate_eagain_shared),
 	STAT(migrate_ebusy_pinned),
 	STAT(migrate_nomem),
 	STAT(pt_pages_live),
@@ -111,6 +75,9 @@ static const struct {
 	STAT(putback),
 	STAT(batches),
 	STAT(batch_pages),
+	STAT(share_notify),
+	STAT(import_notify),
+	STAT(import_map),
 	STAT(gpu_tlb_flush),
 	STAT(gpu_stall),
 	STAT(gpu_stall_batches_max),
@@ -172,7 +139,7 @@ static int gems_show(struct seq_file *m, void *unused)
 	struct movgem_bo *bo;
 
 	seq_puts(m, "id       size         pages    pins cpu_maps gpu_maps moved      flags label\n");
-	for (bo = bo_first(mdev); bo; bo = bo_next(mdev, bo)) {
+	for (bo = movgem_bo_first(mdev); bo; bo = movgem_bo_next(mdev, bo)) {
 		char label[DRM_MOVGEM_BO_LABEL_MAX];
 		u32 pages, pins, gpu_maps, madv;
 		u64 moved;
@@ -227,7 +194,7 @@ static void *pages_start(struct seq_file *m, loff_t *pos)
 		iter->bo = NULL;
 		return NULL;
 	}
-	return pages_next_bo(iter, bo_first(iter->mdev));
+	return pages_next_bo(iter, movgem_bo_first(iter->mdev));
 }
 
 static void *pages_next(struct seq_file *m, void *v, loff_t *pos)
@@ -237,7 +204,7 @@ static void *pages_next(struct seq_file *m, void *v, loff_t *pos)
 	iter->pos = ++*pos;
 	if (++iter->index < iter->bo->count && READ_ONCE(iter->bo->has_pages))
 		return iter;
-	return pages_next_bo(iter, bo_next(iter->mdev, iter->bo));
+	return pages_next_bo(iter, movgem_bo_next(iter->mdev, iter->bo));
 }
 
 static void pages_stop(struct seq_file *m, void *v)
@@ -397,7 +364,7 @@ static int migrate_run(struct movgem_device *mdev, const char *what)
 	if (!strcmp(what, "pt"))
 		return mdev->last_move.moved || !mdev->last_move.tried ?
 		       0 : -EBUSY;
-	for (bo = bo_first(mdev); bo; bo = bo_next(mdev, bo)) {
+	for (bo = movgem_bo_first(mdev); bo; bo = movgem_bo_next(mdev, bo)) {
 		if ((id && bo->id != id) || (label && !bo_has_label(bo, label)))
 			continue;
 		found = true;

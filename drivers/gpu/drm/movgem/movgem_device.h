@@ -56,6 +56,9 @@ struct movgem_device {
 	/** @timeout_wq: handles jobs that ran too long. */
 	struct workqueue_struct *timeout_wq;
 
+	/** @queues: all queues, by the context of their jobs' fences. */
+	struct xarray queues;
+
 	/** @stats: counters, see movgem_stats.h. */
 	struct movgem_stats stats;
 

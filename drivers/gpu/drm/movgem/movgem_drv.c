@@ -3,6 +3,7 @@
 
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -29,12 +30,15 @@
 /**
  * DOC: Overview
  *
- * movgem is a DRM driver whose buffers never pin memory. The device is a
- * platform device that the module registers itself; the GPU behind it is an
- * engine (&struct movgem_engine_ops), today the soft engine.
+ * movgem is a DRM driver whose buffers never pin memory. A device is a
+ * platform device that the module registers itself, one or some (parameter
+ * devices); the GPU behind it is an engine (&struct movgem_engine_ops), today
+ * the soft engine.
  */
 
 #define DRIVER_NAME	"movgem"
+
+#define DEVICES_MAX	4
 
 static char *page_store = "movable_ops";
 module_param(page_store, charp, 0444);
@@ -173,7 +177,7 @@ static const struct drm_driver movgem_driver = {
 	.num_ioctls = ARRAY_SIZE(movgem_ioctls),
 	.fops = &movgem_fops,
 	.dumb_create = movgem_dumb_create,
-	.gem_prime_import_sg_table = movgem_bo_import,
+	.gem_prime_import = movgem_prime_import,
 #ifdef CONFIG_DEBUG_FS
 	.debugfs_init = movgem_debugfs_init,
 #endif
@@ -253,11 +257,22 @@ static int movgem_probe(struct platform_device *pdev)
 	return 0;
 }
 
+/*
+ * What user space has of the device stays until it lets go of it: memory is
+ * the machine's, so BOs, their CPU mappings and dma-bufs go on as before, and
+ * so do moves of their pages. But nothing of the device runs any more.
+ */
 static void movgem_remove(struct platform_device *pdev)
 {
 	struct movgem_device *mdev = platform_get_drvdata(pdev);
+	struct movgem_bo *bo;
 
 	drm_dev_unplug(&mdev->drm);
+	movgem_queue_unplug(mdev);
+
+	for (bo = movgem_bo_first(mdev); bo; bo = movgem_bo_next(mdev, bo))
+		if (bo->base.import_attach)
+			movgem_import_unplug(bo);
 }
 
 static struct platform_driver movgem_platform_driver = {
@@ -268,7 +283,55 @@ static struct platform_driver movgem_platform_driver = {
 	},
 };
 
-static struct platform_device *movgem_pdev;
+static DEFINE_MUTEX(pdevs_lock);
+static struct platform_device *pdevs[DEVICES_MAX];
+static unsigned int devices = 1;
+static bool devices_live;
+
+/* Have as many devices as @devices says. */
+static int set_devices(unsigned int want)
+{
+	lockdep_assert_held(&pdevs_lock);
+
+	for (unsigned int i = DEVICES_MAX; i-- > want;) {
+		platform_device_unregister(pdevs[i]);
+		pdevs[i] = NULL;
+	}
+	for (unsigned int i = 0; i < want; i++) {
+		struct platform_device *pdev = pdevs[i];
+
+		if (pdev)
+			continue;
+		pdev = platform_device_register_simple(DRIVER_NAME,
+						       i ?: PLATFORM_DEVID_NONE,
+						       NULL, 0);
+		if (IS_ERR(pdev))
+			return PTR_ERR(pdev);
+		pdevs[i] = pdev;
+	}
+	return 0;
+}
+
+static int devices_set(const char *val, const struct kernel_param *kp)
+{
+	int ret;
+
+	mutex_lock(&pdevs_lock);
+	ret = param_set_uint_minmax(val, kp, 1, DEVICES_MAX);
+	if (!ret && devices_live)
+		ret = set_devices(devices);
+	mutex_unlock(&pdevs_lock);
+	return ret;
+}
+
+static const struct kernel_param_ops devices_ops = {
+	.set = devices_set,
+	.get = param_get_uint,
+};
+
+module_param_cb(devices, &devices_ops, &devices, 0644);
+__MODULE_PARM_TYPE(devices, "uint");
+MODULE_PARM_DESC(devices, "Number of devices, 1 to 4 (default 1)");
 
 static int __init movgem_init(void)
 {
@@ -288,11 +351,14 @@ static int __init movgem_init(void)
 	if (ret)
 		goto err_wq;
 
-	movgem_pdev = platform_device_register_simple(DRIVER_NAME, -1, NULL, 0);
-	if (IS_ERR(movgem_pdev)) {
-		ret = PTR_ERR(movgem_pdev);
+	mutex_lock(&pdevs_lock);
+	ret = set_devices(devices);
+	devices_live = !ret;
+	if (ret)
+		set_devices(0);
+	mutex_unlock(&pdevs_lock);
+	if (ret)
 		goto err_driver;
-	}
 	return 0;
 
 err_driver:
@@ -305,7 +371,10 @@ module_init(movgem_init);
 
 static void __exit movgem_exit(void)
 {
-	platform_device_unregister(movgem_pdev);
+	mutex_lock(&pdevs_lock);
+	devices_live = false;
+	set_devices(0);
+	mutex_unlock(&pdevs_lock);
 	platform_driver_unregister(&movgem_platform_driver);
 	/* Works queue works: destroying drains them all. */
 	destroy_workqueue(movgem_wq);

@@ -51,10 +51,11 @@ struct movgem_engine_ops {
 	void (*page_set)(struct movgem_bo *bo, u32 index);
 
 	/**
-	 * @bo_clear: withdraw every translation of @bo, which has been purged.
-	 * Called without locks but the BO's dma_resv, in reclaim.
+	 * @bo_update: make every translation of @bo as the BO is now: it has
+	 * been purged, or is an import and has other addresses or none. Called
+	 * without locks but the BO's dma_resv, in reclaim; the caller flushes.
 	 */
-	void (*bo_clear)(struct movgem_bo *bo);
+	void (*bo_update)(struct movgem_bo *bo);
 
 	/**
 	 * @flush: invalidate all TLBs and wait until no access that was

@@ -19,6 +19,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
+#include <drm/drm_drv.h>
 #include <drm/drm_exec.h>
 #include <drm/drm_file.h>
 #include <drm/drm_gpuvm.h>
@@ -90,6 +91,12 @@ static void movgem_job_put(struct movgem_job *job)
 	kref_put(&job->kref, movgem_job_release);
 }
 
+/* What ends the jobs of a dead queue. */
+static int movgem_queue_error(struct movgem_queue *queue)
+{
+	return drm_dev_is_unplugged(&queue->mdev->drm) ? -ENODEV : -ECANCELED;
+}
+
 void movgem_job_complete(struct movgem_job *job, int error,
 			 const struct drm_movgem_fault *fault)
 {
@@ -109,7 +116,7 @@ void movgem_job_complete(struct movgem_job *job, int error,
 
 	/* A later job may have been started while an earlier was cancelled. */
 	if (queue->dead && !error)
-		error = -ECANCELED;
+		error = movgem_queue_error(queue);
 
 	switch (error) {
 	case 0:
@@ -119,6 +126,7 @@ void movgem_job_complete(struct movgem_job *job, int error,
 		movgem_stat_inc(mdev, jobs_timedout);
 		break;
 	case -ECANCELED:
+	case -ENODEV:
 		movgem_stat_inc(mdev, jobs_cancelled);
 		break;
 	default:
@@ -194,7 +202,7 @@ void movgem_queue_cancel(struct movgem_queue *queue)
 	mutex_lock(&queue->run_lock);
 
 	while ((job = movgem_queue_running(queue))) {
-		queue->mdev->engine->cancel(job, -ECANCELED,
+		queue->mdev->engine->cancel(job, movgem_queue_error(queue),
 					    DRM_MOVGEM_FAULT_NONE);
 		movgem_job_put(job);
 	}
@@ -215,7 +223,7 @@ static struct dma_fence *movgem_job_run(struct drm_sched_job *sched_job)
 	 */
 	mutex_lock(&queue->run_lock);
 	if (queue->dead) {
-		movgem_job_complete(job, -ECANCELED, NULL);
+		movgem_job_complete(job, movgem_queue_error(queue), NULL);
 	} else {
 		spin_lock_irq(&queue->lock);
 		list_add_tail(&job->link, &queue->started);
@@ -370,18 +378,10 @@ static void movgem_submit_push(struct movgem_job *job,
 	drm_sched_entity_push_job(&job->base);
 }
 
-/**
- * movgem_submit_ioctl - DRM_IOCTL_MOVGEM_SUBMIT
- * @drm: DRM device
- * @data: &struct drm_movgem_submit
- * @file: DRM file
- *
- * Return: zero or a negative errno.
- */
-int movgem_submit_ioctl(struct drm_device *drm, void *data,
-			struct drm_file *file)
+static int movgem_submit(struct drm_device *drm,
+			 const struct drm_movgem_submit *args,
+			 struct drm_file *file)
 {
-	struct drm_movgem_submit *args = data;
 	struct movgem_file *mfile = file->driver_priv;
 	struct drm_gpuvm_exec exec = {
 		.flags = DRM_EXEC_INTERRUPTIBLE_WAIT |
@@ -436,6 +436,11 @@ int movgem_submit_ioctl(struct drm_device *drm, void *data,
 	if (ret)
 		goto err_job;
 
+	/* Imports that their exporters have moved. */
+	ret = drm_gpuvm_exec_validate(&exec);
+	if (ret)
+		goto err_exec;
+
 	/* The reference on the queue goes to the job, which may end at once. */
 	movgem_submit_push(job, fence, &exec, &syncs);
 
@@ -444,6 +449,8 @@ int movgem_submit_ioctl(struct drm_device *drm, void *data,
 
 	return 0;
 
+err_exec:
+	drm_gpuvm_exec_unlock(&exec);
 err_job:
 	drm_sched_job_cleanup(&job->base);
 err_free:
@@ -452,5 +459,27 @@ err_free:
 	movgem_syncs_fini(&syncs);
 err_queue:
 	movgem_queue_put(queue);
+	return ret;
+}
+
+/**
+ * movgem_submit_ioctl - DRM_IOCTL_MOVGEM_SUBMIT
+ * @drm: DRM device
+ * @data: &struct drm_movgem_submit
+ * @file: DRM file
+ *
+ * Return: zero or a negative errno.
+ */
+int movgem_submit_ioctl(struct drm_device *drm, void *data,
+			struct drm_file *file)
+{
+	int ret, idx;
+
+	/* Whoever unplugs the device ends what has been submitted by then. */
+	if (!drm_dev_enter(drm, &idx))
+		return -ENODEV;
+	ret = movgem_submit(drm, data, file);
+	drm_dev_exit(idx);
+
 	return ret;
 }

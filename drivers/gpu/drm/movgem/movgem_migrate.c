@@ -291,6 +291,9 @@ static int try_claim(const struct movgem_move *move, struct run *run)
 
 	if (!movgem_bo_has_pages(bo) || (bo->pins && !move->pinned))
 		return -EBUSY;
+	/* An importer has been quicker than this move. */
+	if (bo->share.state != MOVGEM_SHARE_FREE)
+		return -EAGAIN;
 
 	if (slot->state == MOVGEM_PAGE_QUIESCED && !bo->quiescing) {
 		set_state(bo, slot, MOVGEM_PAGE_MOVING);
@@ -399,7 +402,9 @@ int movgem_migrate_begin(const struct movgem_move *move)
 	else
 		movgem_stat_inc(mdev, migrate_sync);
 
-	ret = claim_and_quiesce(move);
+	ret = movgem_share_evict(bo, move->mode, move->pinned);
+	if (!ret)
+		ret = claim_and_quiesce(move);
 
 	if (move->mode == MIGRATE_ASYNC && current->nvcsw != switches)
 		movgem_stat_inc(mdev, migrate_async_slept);
@@ -450,7 +455,7 @@ void movgem_migrate_end(const struct movgem_move *move, struct page *dst,
 	struct movgem_slot *slot = move->slot;
 	struct movgem_bo *bo = movgem_slot_bo(slot);
 	struct movgem_device *mdev = movgem_bo_device(bo);
-	bool pinned;
+	bool drained;
 
 	spin_lock(&bo->pages_lock);
 	if (!ret) {
@@ -464,11 +469,13 @@ void movgem_migrate_end(const struct movgem_move *move, struct page *dst,
 		set_state(bo, slot, MOVGEM_PAGE_RESIDENT);
 		unblock(bo, slot);
 	}
-	pinned = bo->pins && !bo->moving;
+	/* Who waits has seen to it first that no move begins. */
+	drained = !bo->moving && (bo->pins ||
+				  bo->share.state != MOVGEM_SHARE_FREE);
 	spin_unlock(&bo->pages_lock);
 
 	wake(slot);
-	if (pinned)
+	if (drained)
 		wake_up_var(&bo->moving);
 	trace_movgem_move(bo, slot, move->mode, ret);
 }
@@ -503,7 +510,7 @@ static bool has_moving(struct movgem_bo *bo)
 
 /**
  * movgem_migrate_drain - wait until no page of a BO is MOVING
- * @bo: the BO, pinned by now, so that no move begins
+ * @bo: the BO, pinned or mapped by an importer by now, so that no move begins
  *
  * A move does not take long, nor any dma_resv. Context: sleeps.
  */

@@ -122,18 +122,30 @@ void movgem_bo_unpin(struct movgem_bo *bo)
 				movgem_bo_count(bo));
 }
 
+/**
+ * movgem_bo_page_array - the pages of a BO that cannot move just now
+ * @bo: the BO, pinned or MAPPED by an importer
+ *
+ * Return: an array to be freed with kvfree(), or NULL.
+ */
+struct page **movgem_bo_page_array(struct movgem_bo *bo)
+{
+	struct page **array;
+
+	array = kvmalloc_array(bo->count, sizeof(*array), GFP_KERNEL);
+	for (u32 i = 0; array && i < bo->count; i++)
+		array[i] = bo->slot[i].page;
+	return array;
+}
+
 static void *map_pages(struct movgem_bo *bo)
 {
-	u32 count = movgem_bo_count(bo);
-	struct page **array;
+	struct page **array = movgem_bo_page_array(bo);
 	void *vaddr;
 
-	array = kvmalloc_array(count, sizeof(*array), GFP_KERNEL);
 	if (!array)
 		return NULL;
-	for (u32 i = 0; i < count; i++)
-		array[i] = bo->slot[i].page;
-	vaddr = vmap(array, count, VM_MAP, PAGE_KERNEL);
+	vaddr = vmap(array, bo->count, VM_MAP, PAGE_KERNEL);
 	kvfree(array);
 	return vaddr;
 }

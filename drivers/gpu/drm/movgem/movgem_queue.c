@@ -142,7 +142,32 @@ int movgem_queue_init_device(struct movgem_device *mdev)
 		return ret;
 	mdev->timeout_wq = wq;
 
+	/* Empty when the device goes: a queue holds the device. */
+	xa_init(&mdev->queues);
+
 	return 0;
+}
+
+/* The context of the fences that others see, see struct drm_sched_entity. */
+static unsigned long movgem_queue_context(struct movgem_queue *queue)
+{
+	return queue->entity.fence_context + 1;
+}
+
+/**
+ * movgem_queue_has_fence - whether a fence is that of a job of the device
+ * @mdev: the device
+ * @fence: the fence
+ *
+ * Context: any. A job that has not ended has its queue, so the answer holds for
+ * fences that have not signalled.
+ *
+ * Return: true if so.
+ */
+bool movgem_queue_has_fence(struct movgem_device *mdev,
+			    struct dma_fence *fence)
+{
+	return xa_load(&mdev->queues, fence->context);
 }
 
 static void movgem_queue_shell_free(struct kref *kref)
@@ -177,6 +202,8 @@ static void movgem_queue_fini_work(struct work_struct *work)
 						  fini_work);
 	struct movgem_device *mdev = queue->mdev;
 	struct movgem_usage *usage = queue->usage;
+
+	xa_erase(&mdev->queues, movgem_queue_context(queue));
 
 	/* No job is left, so this finds nothing to kill or to wait for. */
 	drm_sched_entity_destroy(&queue->entity);
@@ -289,6 +316,11 @@ static struct movgem_queue *movgem_queue_create(struct movgem_file *mfile,
 	if (ret)
 		goto err_sched;
 
+	ret = xa_err(xa_store(&mdev->queues, movgem_queue_context(queue), queue,
+			      GFP_KERNEL));
+	if (ret)
+		goto err_entity;
+
 	/* From here on movgem_queue_put() undoes it all. */
 	kref_get(&queue->usage->kref);
 	atomic_inc(&queue->usage->queues);
@@ -297,6 +329,8 @@ static struct movgem_queue *movgem_queue_create(struct movgem_file *mfile,
 
 	return queue;
 
+err_entity:
+	drm_sched_entity_fini(&queue->entity);
 err_sched:
 	drm_sched_fini(&queue->sched);
 err_engine:
@@ -368,6 +402,46 @@ static void movgem_queue_kill(struct movgem_queue *queue)
 {
 	movgem_queue_cancel(queue);
 	movgem_queue_put(queue);
+}
+
+/* A queue that is not being torn down, from a context on; with a reference. */
+static struct movgem_queue *movgem_queue_next(struct movgem_device *mdev,
+					      unsigned long *context)
+{
+	struct movgem_queue *queue;
+
+	xa_lock(&mdev->queues);
+	queue = xa_find(&mdev->queues, context, ULONG_MAX, XA_PRESENT);
+	while (queue && !kref_get_unless_zero(&queue->kref))
+		queue = xa_find_after(&mdev->queues, context, ULONG_MAX,
+				      XA_PRESENT);
+	xa_unlock(&mdev->queues);
+
+	return queue;
+}
+
+/**
+ * movgem_queue_unplug - end all jobs of a device that has been unplugged
+ * @mdev: the device, which takes no jobs any more
+ *
+ * In return the engine has no job. Jobs that wait for fences of others end when
+ * those have signalled, as those of a queue that is destroyed.
+ */
+void movgem_queue_unplug(struct movgem_device *mdev)
+{
+	struct movgem_queue *queue;
+	unsigned long context;
+
+	/* Else a cancelled job could set one free that waits in another queue. */
+	for (context = 0; (queue = movgem_queue_next(mdev, &context)); context++) {
+		movgem_queue_mark_dead(queue);
+		movgem_queue_put(queue);
+	}
+
+	for (context = 0; (queue = movgem_queue_next(mdev, &context)); context++) {
+		movgem_queue_cancel(queue);
+		movgem_queue_put(queue);
+	}
 }
 
 /**

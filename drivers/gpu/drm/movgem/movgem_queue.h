@@ -238,8 +238,12 @@ void movgem_queue_mark_dead(struct movgem_queue *queue);
 void movgem_queue_cancel(struct movgem_queue *queue);
 void movgem_queue_shell_put(struct movgem_queue *queue);
 
-/* Workqueues that all queues share; called once per device, before any queue. */
+/* What all queues share; called once per device, before any queue. */
 int movgem_queue_init_device(struct movgem_device *mdev);
+
+bool movgem_queue_has_fence(struct movgem_device *mdev,
+			    struct dma_fence *fence);
+void movgem_queue_unplug(struct movgem_device *mdev);
 
 extern unsigned int movgem_job_timeout_ms;
 

@@ -54,6 +54,7 @@ static bool may_purge(struct movgem_bo *bo)
 
 	return bo->madv == DRM_MOVGEM_MADV_DONTNEED && bo->has_pages &&
 	       !bo->pins && !bo->away && !bo->faults &&
+	       bo->share.state == MOVGEM_SHARE_FREE &&
 	       bo->gpu_map_pages <= max_t(u64, bo->count, PURGE_PTES_MAX);
 }
 
@@ -81,7 +82,7 @@ static bool purge(MOVGEM_LRU_ARGS)
 	bo->madv = DRM_MOVGEM_MADV_PURGED;
 	spin_unlock(&bo->pages_lock);
 
-	mdev->engine->bo_clear(bo);
+	mdev->engine->bo_update(bo);
 	movgem_migrate_flush(mdev);
 	movgem_mmap_zap(bo, 0, 0);
 

@@ -80,6 +80,12 @@ struct movgem_stats {
 	atomic64_t migrate_eagain_lock;
 
 	/**
+	 * @migrate_eagain_shared: moves put off because another device uses
+	 * the page.
+	 */
+	atomic64_t migrate_eagain_shared;
+
+	/**
 	 * @migrate_ebusy_pinned: moves given up because the BO was pinned
 	 * after isolation.
 	 */
@@ -105,6 +111,15 @@ struct movgem_stats {
 
 	/** @batch_pages: pages in @batches. */
 	atomic64_t batch_pages;
+
+	/** @share_notify: times that importers were told that a BO moves. */
+	atomic64_t share_notify;
+
+	/** @import_notify: times that we were told so of an import. */
+	atomic64_t import_notify;
+
+	/** @import_map: times that an import was mapped. */
+	atomic64_t import_map;
 
 	/** @gpu_tlb_flush: invalidations of all GPU TLBs. */
 	atomic64_t gpu_tlb_flush;

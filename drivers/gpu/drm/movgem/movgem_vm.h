@@ -130,7 +130,7 @@ struct movgem_vm *movgem_vm_lookup(struct movgem_file *mfile, u32 id);
 /* The page hooks of an engine with page tables, see movgem_engine.h. */
 void movgem_vm_page_block(struct movgem_bo *bo, u32 index);
 void movgem_vm_page_set(struct movgem_bo *bo, u32 index);
-void movgem_vm_bo_clear(struct movgem_bo *bo);
+void movgem_vm_bo_update(struct movgem_bo *bo);
 
 /* movgem_vma.c: mappings and page table entries */
 struct movgem_bind_job;

@@ -70,8 +70,8 @@ static u64 vma_pte(struct movgem_vma *vma, u64 va)
 	if (va >= vma->hole.start && va < vma->hole.end)
 		return 0;
 
-	if (bo->import_addrs) {
-		pte |= bo->import_addrs[index];
+	if (bo->import.addrs) {
+		pte |= bo->import.addrs[index];
 	} else if (movgem_bo_has_pages(bo)) {
 		struct movgem_slot *slot = &bo->slot[index];
 
@@ -226,8 +226,19 @@ static int step_unmap(struct drm_gpuva_op *op, void *priv)
 	return 0;
 }
 
+/* The exporter of an import wanted to move it; the dma_resv of both are held. */
+static int vm_bo_validate(struct drm_gpuvm_bo *vm_bo, struct drm_exec *exec)
+{
+	int ret = movgem_import_validate(to_movgem_bo(vm_bo->obj));
+
+	if (!ret)
+		drm_gpuvm_bo_evict(vm_bo, false);
+	return ret;
+}
+
 const struct drm_gpuvm_ops movgem_gpuvm_ops = {
 	.vm_free = movgem_vm_free,
+	.vm_bo_validate = vm_bo_validate,
 	.sm_step_map = step_map,
 	.sm_step_remap = step_remap,
 	.sm_step_unmap = step_unmap,
@@ -350,12 +361,12 @@ static void page_write(struct movgem_bo *bo, u32 index)
 }
 
 /**
- * movgem_vm_bo_clear - engine's bo_clear by page tables
- * @bo: the BO, purged
+ * movgem_vm_bo_update - engine's bo_update by page tables
+ * @bo: the BO
  *
- * What a bind writes from now on is empty too.
+ * What a bind writes from now on is the same.
  */
-void movgem_vm_bo_clear(struct movgem_bo *bo)
+void movgem_vm_bo_update(struct movgem_bo *bo)
 {
 	struct movgem_vma *vma;
 

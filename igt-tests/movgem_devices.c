@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Copyright (C) 2026 movgem maintainers
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "igt.h"
+#include "movgem_devices.h"
+#include "movgem_lib.h"
+
+#define PARAMETER	"/sys/module/movgem/parameters/devices"
+#define USERS		"/sys/module/movgem/refcnt"
+#define BUS		"/sys/bus/platform"
+
+static unsigned int devices_before;
+
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static int read_number(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	int value = -1;
+
+	if (file) {
+		if (fscanf(file, "%d", &value) != 1)
+			value = -1;
+		fclose(file);
+	}
+	return value;
+}
+
+static int set_devices(unsigned int count)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", count);
+	return write_text(PARAMETER, text);
+}
+
+void movgem_devices_require(unsigned int count)
+{
+	int now = read_number(PARAMETER), ret;
+
+	igt_require_f(now > 0, "no module parameter `devices` (is movgem a module?)\n");
+	if (now >= (int)count)
+		return;
+	ret = set_devices(count);
+	igt_require_f(!ret, "cannot set " PARAMETER ": %s\n", strerror(-ret));
+	if (!devices_before)
+		devices_before = now;
+}
+
+void movgem_devices_restore(void)
+{
+	if (devices_before)
+		set_devices(devices_before);
+	devices_before = 0;
+}
+
+static const char *device_name(unsigned int n, char *name, size_t len)
+{
+	snprintf(name, len, n ? "movgem.%u" : "movgem", n);
+	return name;
+}
+
+int movgem_device_open(unsigned int n)
+{
+	char name[32], path[320];
+	struct dirent *entry;
+	int fd = -1;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), BUS "/devices/%s/drm",
+		 device_name(n, name, sizeof(name)));
+	dir = opendir(path);
+	if (!dir)
+		return -1;
+	while (fd < 0 && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "card", 4))
+			continue;
+		snprintf(path, sizeof(path), "/dev/dri/%s", entry->d_name);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+	}
+	closedir(dir);
+	return fd;
+}
+
+int movgem_device_bind(unsigned int n, bool bind)
+{
+	char name[32];
+
+	return write_text(bind ? BUS "/drivers/movgem/bind" : BUS "/drivers/movgem/unbind",
+			  device_name(n, name, sizeof(name)));
+}
+
+int movgem_module_users(void)
+{
+	return read_number(USERS);
+}
+
+void movgem_wait_for_users(int want)
+{
+	int i, now = 0;
+
+	for (i = 0; i < 6000; i++) {
+		now = movgem_module_users();
+		if (now <= want)
+			return;
+		usleep(10000);
+	}
+	igt_assert_f(false, "the module has %d users, not %d\n", now, want);
+}
