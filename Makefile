@@ -53,5 +53,6 @@ coverage: ## which lines of the driver the tests execute (an hour or two): out/c
 clean: ## remove out/
 	rm -rf out
 
-distclean: clean ## remove out/ and every cached root but the current one
+distclean: clean ## remove out/ and every cached root and debug kernel but the current ones
 	@tools/root clean
+	@tools/kernel clean

@@ -30,7 +30,7 @@ def parse_args():
     add("--igt-timeout", type=int, default=2400, metavar="SECONDS",
         help="for all the IGT tests of one guest; the debug kernel has four times that "
              "(default %(default)s)")
-    add("--guests", type=int, default=1, metavar="N",
+    add("--guests", type=int, default=2, metavar="N",
         help="run up to N guests at a time (default %(default)s)")
     add("--list", action="store_true", help="list the checks and end")
     return parser.parse_args()
