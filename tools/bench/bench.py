@@ -8,6 +8,7 @@ Run as tools/bench/run, which enters the Debian 13 root first.
 
 import argparse
 import concurrent.futures
+import glob
 import json
 import os
 import re
@@ -25,6 +26,7 @@ import results
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VM = os.path.join(TREE, "tools/vm")
 OUT = os.path.join(TREE, "out")
+PLUGIN = os.path.join(OUT, "build/bench/profile-plugin.so")
 
 started = time.monotonic()
 
@@ -80,7 +82,7 @@ def parse_args():
     add("--profile", metavar="'WHAT ...'",
         help="boot one guest and print where the instructions of a moved page go, by function; "
              "WHAT ...: arguments of the guest's program, such as 'move --buffers movgem "
-             "--mappers 1'")
+             "--rounds 2'")
     add("--store", default="movable_ops", help="page store for --profile (default %(default)s)")
     add("--selftest", action="store_true", help="try the table on made-up figures and end")
     args = parser.parse_args()
@@ -124,9 +126,13 @@ def vm_command(guest, directory):
         command += ["--param", f"page_store={guest.store}"]
     else:
         command += ["--no-module"]
-    if guest.demo:
+    if guest.demo or guest.profile:
         command += ["--share", directory]
     line = "uname -r"
+    if guest.profile:
+        command += ["--qemu-arg=-plugin",
+                    f"--qemu-arg=file={PLUGIN},out={directory}/counts"]
+        line += " && cp /proc/kallsyms /share/"
     if guest.before:
         line += f" && {guest.before}"
     for key, part in guest.commands.items():
@@ -148,6 +154,9 @@ def objects_of(guest, directory, text):
             key = line[2:]
         elif line.startswith("= {"):
             found.setdefault(key, []).append(json.loads(line[2:]))
+    if guest.profile:
+        last = found[guest.key][-1]
+        last["made_of"] = profile_guest.evaluate(directory, last["pages"])
     return found
 
 
@@ -164,10 +173,13 @@ def measure(args, guest):
         file.write(shlex.join(command) + "\n" + done.stdout)
     try:
         found = objects_of(guest, directory, done.stdout)
-    except (OSError, ValueError, KeyError, UnboundLocalError):
+    except (OSError, ValueError, LookupError, ArithmeticError, UnboundLocalError):
         found = {}
     release = re.search(r"^(\d+\.\d+\S*)$", done.stdout, re.MULTILINE)
     seconds = time.monotonic() - begin
+    if any(part.get("pages") == 0 for parts in found.values() for part in parts):
+        say(f"{guest.key}: compaction moved nothing")
+        found = {}
     if done.returncode or set(found) != set(guest.commands):
         tail = "\n".join(f"    {line}" for line in done.stdout.splitlines()[-6:])
         say(f"FAILED: {guest.key}: status {done.returncode}, {seconds:.0f} s; see "
@@ -233,12 +245,13 @@ def report(args, whole, failed):
         "seed": whole["seed"],
         "quick": whole["quick"],
         "failed": failed,
+        "made_of": results.made_of(whole["guests"]),
         "results": rows,
     }
     with open(os.path.join(args.out, "bench.json"), "w", encoding="utf-8") as file:
         json.dump(made, file, indent=1)
         file.write("\n")
-    text = results.table(rows)
+    text = results.table(rows) + "\n" + results.made_of_table(whole["guests"])
     with open(os.path.join(args.out, "bench/table.txt"), "w", encoding="utf-8") as file:
         file.write(text)
     print("\n" + text, flush=True)
@@ -259,6 +272,30 @@ def report(args, whole, failed):
     return plotted
 
 
+def profile(args):
+    """--profile: one guest, and where its instructions go."""
+    store = "" if "--buffers anonymous" in args.profile else args.store
+    guest = plan.Guest("profile", {"profile": f"/movgem/bench/bench {args.profile}"}, store,
+                       args.kernels[0], options=plan.BY_WORDS, profile=True)
+    found, _ = measure(args, guest)
+    if not found:
+        return 1
+    report_path = os.path.join(args.out, "bench/logs/profile/report.txt")
+    with open(report_path, encoding="utf-8") as file:
+        print(file.read(), end="")
+    return 0
+
+
+def pictures(args):
+    """The plots, as images of the documentation."""
+    text = ""
+    for path in sorted(glob.glob(os.path.join(args.out, "bench/*.png"))):
+        name = "bench-" + os.path.basename(path)
+        shutil.copy(path, os.path.join(TREE, "Documentation/images", name))
+        text += f".. image:: images/{name}\n\n"
+    return text
+
+
 def write_rst(args, whole):
     """Puts the table into the documentation, between its marks."""
     path = os.path.join(TREE, "Documentation/benchmark.rst")
@@ -270,7 +307,8 @@ def write_rst(args, whole):
     kernels = ", ".join(sorted(filter(None, whole["kernels"].values())))
     rows = results.make(args, whole["guests"])
     made = (f"{begin}\nSeed {whole['seed']}; kernels {kernels}; host with {os.cpu_count()} processors"
-            f"{', --quick' if whole['quick'] else ''}.\n\n{results.rst(rows)}\n{end}")
+            f"{', --quick' if whole['quick'] else ''}.\n\n{results.rst(rows)}\n"
+            f"{results.made_of_rst(whole['guests'])}\n{pictures(args)}{end}")
     with open(path + ".tmp", "w", encoding="utf-8") as file:
         file.write(head + made + tail)
     os.rename(path + ".tmp", path)
@@ -303,6 +341,9 @@ def selftest():
             size = re.search(r"meta .*--size (\d+)", command)
             if size:
                 raw[key] = [{**meta, "size": int(size[1])}]
+    for key in raw:
+        if key.startswith("a/6.12/profile/"):
+            raw[key] = [{**move, "made_of": {"copying": 1.0, "other": 2.0}}]
     raw["a/6.12/plain/anonymous/1"] = [{**move, "ns": 1700}]
     rows = results.make(args, raw)
     by_name = {result["name"]: result for result in rows}
@@ -322,6 +363,7 @@ def selftest():
     lines = results.table(rows).splitlines()
     assert len(lines) == len(rows) + 2
     assert results.rst(rows).count("* -") == len(rows) + 1
+    assert len(results.made_of_table(raw).splitlines()) == 5
     print(f"{len(raw)} guests, {len(rows)} rows: as they should be")
 
 
@@ -338,7 +380,7 @@ def main():
     os.makedirs(os.path.join(args.out, "bench"), exist_ok=True)
     if args.profile:
         build(args)
-        return profile_guest.run(args, args.kernels[0])
+        return profile(args)
     old = load(args)
     if args.replot or args.rst:
         if not old:

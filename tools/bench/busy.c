@@ -23,9 +23,9 @@
 #include "bench.h"
 
 /* Buffers that are made anew in a second. */
-#define RENEWALS	250
+#define RENEWALS	100
 
-static atomic_int mode;
+static atomic_int mode, current;
 static atomic_ulong runs;
 static pthread_t thread;
 
@@ -37,7 +37,10 @@ static void *busy_main(void *arg)
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	for (;;) {
-		switch (atomic_load_explicit(&mode, memory_order_relaxed)) {
+		int what = atomic_load_explicit(&mode, memory_order_relaxed);
+
+		atomic_store_explicit(&current, what, memory_order_relaxed);
+		switch (what) {
 		case BUSY_REST:
 			usleep(1000);
 			break;
@@ -62,10 +65,12 @@ void busy_start(void)
 		die("pthread_create: %s", strerror(err));
 }
 
-/* Lets it do something else. */
+/* Lets it do something else; waits until it has ended what it did. */
 void busy_set(enum busy_mode what)
 {
 	atomic_store(&mode, what);
+	while (atomic_load(&current) != (int)what)
+		usleep(1000);
 }
 
 /* Runs of compaction so far. */

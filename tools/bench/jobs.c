@@ -64,8 +64,8 @@ static void phase(const char *name, enum busy_mode mode, unsigned int depth)
 
 	gpu_jobs.depth = depth;
 	busy_set(mode);
-	/* The change takes effect. */
-	usleep(300000);
+	/* Jobs that began before are over. */
+	usleep(100000);
 	moved = movgem_stat("migrate_ok");
 	flushes = movgem_stat("gpu_tlb_flush");
 	stalls = movgem_stat("gpu_stall");

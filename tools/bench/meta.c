@@ -61,6 +61,9 @@ static void measure(size_t size, size_t count)
 		die("no memory");
 	memset(bufs, 0xff, count * sizeof(*bufs));
 	work.buf_size = size;
+	/* What a process before this one had is freed a little after its end. */
+	while (movgem_stat("bos_live"))
+		usleep(10000);
 	before = look();
 	for (i = 0; i < count; i++) {
 		err = work.store->create(&bufs[i], NULL);

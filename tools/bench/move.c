@@ -225,16 +225,20 @@ static unsigned int compact_all(uint64_t *ns)
 	return runs;
 }
 
+/*
+ * What is left of the windows stays: in their holes, where buffers were freed,
+ * the C library may have put something meanwhile.
+ */
 static void free_all(void)
 {
+	unsigned int vma;
 	size_t i;
 
-	for (i = 0; i < work.count; i++)
+	for (i = 0; i < work.count; i++) {
+		for (vma = 1; vma < opt.vmas; vma++)
+			munmap(buf_in_window(&work.bufs[i], vma), work.buf_size);
 		work.store->destroy(&work.bufs[i], buf_addr(&work.bufs[i]));
-	if (more_windows)
-		munmap(more_windows,
-		       (opt.vmas - 1) * (work.slots + 1) * work.buf_size);
-	munmap(work.window, (work.slots + 1) * work.buf_size);
+	}
 	unbind();
 	free(work.bufs);
 	work.bufs = NULL;

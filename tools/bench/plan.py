@@ -26,6 +26,7 @@ class Guest:
     options: tuple = ()
     before: str = ""                # run first
     demo: bool = False              # the demo's program, which leaves a file
+    profile: bool = False           # count instructions by function
 
 
 def bench(what, store, args, **options):
@@ -53,6 +54,13 @@ def plan_a(args, kernel):
                 key, {f"{key}/{mappers}": bench("move", store, args, fill=50, mappers=mappers)
                       for mappers in (0, 1, 4) if store or mappers},
                 store, kernel, options=options, before=warm_up(store, args)))
+    for store in ("",) + args.stores[kernel]:
+        if args.quick:
+            break
+        key = f"a/{kernel}/profile/{store or 'anonymous'}"
+        guests.append(Guest(
+            key, {key: bench("move", store, args, fill=50)}, store, kernel, options=BY_WORDS,
+            before=warm_up(store, args), profile=True))
     for store in ("",) + args.stores[kernel]:
         key = f"a/{kernel}/wall/{store or 'anonymous'}"
         guests.append(Guest(

@@ -1,16 +1,28 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""What a moved page costs, by function: runs the guest's program under a plugin of QEMU that
-counts the instructions of each translation block. `tools/bench/run --profile` calls it."""
+"""Where the instructions of a moved page go: what profile-plugin.c counts in a guest, by function
+and by kind of function."""
 
 import bisect
 import collections
 import os
 import re
-import shutil
-import subprocess
 
-TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# The first kind that matches a function's name has it.
+KINDS = (
+    ("movgem's own code", r"\[movgem\]"),
+    ("copying the page", r"copy_page|copy_mc|memcpy|folio_.*copy|copy_highpage"),
+    ("clearing the new page (init_on_alloc)", r"clear_page|kernel_init_pages"),
+    ("CPU page tables, rmap, TLB",
+     r"unmap_|zap_|pte|pmd|pud|p4d|pgd|tlb|rmap|page_vma|vm_normal|try_to_migrate|"
+     r"remove_migration|vma_interval|anon_vma|untrack|i_mmap|migration_entry|folio_add_|folio_remove_|mm_trace"),
+    ("finding a page, a place for it, and freeing the old one",
+     r"free_|_free|compaction_alloc|isolate_|split_|__list_|post_alloc|__folio_put|pfnblock|"
+     r"mod_zone|pageblock|compact|buddy|prep_new|find_next_bit|fast_find"),
+    ("moving it, as the kernel does for any page",
+     r"migrat|lock|lru|memcg|mem_cgroup|lruvec|Movable|folio|mapping|xas_|xa_|wake|cond_resched|"
+     r"page_"),
+    ("other", r""),
+)
 
 
 def read_symbols(path):
@@ -25,53 +37,43 @@ def read_symbols(path):
     return [address for address, _ in symbols], [name for _, name in symbols]
 
 
-def by_function(counts, kallsyms):
-    """{function: instructions} of the plugin's file."""
-    addresses, names = read_symbols(kallsyms)
+def by_function(directory):
+    """Counter of instructions by function, of the files counts and kallsyms."""
+    addresses, names = read_symbols(os.path.join(directory, "kallsyms"))
     total = collections.Counter()
-    with open(counts, encoding="utf-8") as file:
+    with open(os.path.join(directory, "counts"), encoding="utf-8") as file:
         for line in file:
             address, insns = line.split()
             address = int(address, 16)
-            place = bisect.bisect_right(addresses, address) - 1
             user = address < 1 << 63
-            total["(user space)" if user else names[place]] += int(insns)
+            name = names[bisect.bisect_right(addresses, address) - 1]
+            total["(user space)" if user else name] += int(insns)
     return total
 
 
-def report(directory, pages, least=10):
-    """Text: instructions per page, for functions that take at least so many."""
-    total = by_function(os.path.join(directory, "counts"), os.path.join(directory, "kallsyms"))
-    lines = [f"{sum(total.values()) / pages:9.0f}  all, per page of {pages}"]
-    ours = sum(n for name, n in total.items() if "[movgem]" in name)
-    lines.append(f"{ours / pages:9.0f}  of them in movgem's own code")
+def by_kind(total, pages):
+    """{kind: instructions per page}"""
+    found = {kind: 0 for kind, _ in KINDS}
+    for name, insns in total.items():
+        found[next(kind for kind, pattern in KINDS if re.search(pattern, name))] += insns
+    return {kind: round(insns / pages, 1) for kind, insns in found.items()}
+
+
+def text(total, pages, least=5):
+    """The report: kinds, then all functions that take at least so many a page."""
+    lines = [f"{sum(total.values()) / pages:9.0f}  instructions per page, of {pages}"]
+    lines += [f"{insns:9.0f}  {kind}" for kind, insns in by_kind(total, pages).items()]
+    lines.append("")
     for name, insns in total.most_common():
         if insns / pages < least:
             break
         lines.append(f"{insns / pages:9.1f}  {name}")
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
-def run(args, kernel):
-    """Boots the guest and prints the report; returns an exit status."""
-    directory = os.path.join(args.out, "bench/profile")
-    shutil.rmtree(directory, ignore_errors=True)
-    os.makedirs(directory)
-    plugin = os.path.join(TREE, "out/build/bench/profile-plugin.so")
-    anonymous = "--buffers anonymous" in args.profile
-    module = ["--no-module"] if anonymous else ["--param", f"page_store={args.store}"]
-    done = subprocess.run(
-        [os.path.join(TREE, "tools/vm"), "run", "--kernel", kernel, "--icount", "--mem", "512M",
-         "--share", directory, "--timeout", "3600", "--qemu-arg=-plugin",
-         f"--qemu-arg=file={plugin},out={directory}/counts", *module,
-         "--", f"cp /proc/kallsyms /share/; /movgem/bench/bench {args.profile}"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    print(done.stdout, flush=True)
-    pages = re.findall(r'^= .*"pages": (\d+)', done.stdout, re.MULTILINE)
-    if done.returncode or not pages:
-        return 1
-    text = report(directory, int(pages[-1]))
+def evaluate(directory, pages):
+    """Writes the report beside the counts; returns {kind: instructions per page}."""
+    total = by_function(directory)
     with open(os.path.join(directory, "report.txt"), "w", encoding="utf-8") as file:
-        file.write(text + "\n")
-    print(text)
-    return 0
+        file.write(text(total, pages))
+    return by_kind(total, pages)

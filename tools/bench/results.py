@@ -253,22 +253,56 @@ def cells(result):
             result["unit"])
 
 
-def table(rows):
-    """The table, as text."""
-    lines = [HEADER] + [cells(result) for result in rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
+def columns(lines):
+    """Lines of cells as a table in text: the first is the header."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]) if lines else 0)]
     out = []
     for index, line in enumerate(lines):
         out.append("  ".join(cell.ljust(width) if i in (0, 6) else cell.rjust(width)
                              for i, (cell, width) in enumerate(zip(line, widths))).rstrip())
         if not index:
             out.append("  ".join("-" * width for width in widths))
+    return "".join(line + "\n" for line in out)
+
+
+def list_table(lines):
+    """The same as a list-table of reStructuredText."""
+    if not lines:
+        return ""
+    out = [".. list-table::", "   :header-rows: 1", ""]
+    for line in lines:
+        out += [f"   {'* -' if not i else '  -'} {cell}" for i, cell in enumerate(line)]
     return "\n".join(out) + "\n"
+
+
+def table(rows):
+    """The table of results, as text."""
+    return columns([HEADER] + [cells(result) for result in rows])
+
+
+def made_of(raw):
+    """{"kernel/store": {kind of function: instructions per moved page}}"""
+    return {"/".join(key.split("/")[1::2]): parts[-1]["made_of"]
+            for key, parts in raw.items() if "/profile/" in key}
+
+
+def made_of_lines(raw):
+    found = made_of(raw)
+    kinds = list(next(iter(found.values()), ()))
+    lines = [["instructions per moved page, mapped once, by words"] + list(found)]
+    lines += [[kind] + [f"{parts[kind]:.0f}" for parts in found.values()] for kind in kinds]
+    lines += [["all"] + [f"{sum(parts.values()):.0f}" for parts in found.values()]]
+    return lines if found else []
+
+
+def made_of_table(raw):
+    """What a move is made of, as text."""
+    return columns(made_of_lines(raw))
+
+
+def made_of_rst(raw):
+    return list_table(made_of_lines(raw))
 
 
 def rst(rows):
-    """The same as a list-table of reStructuredText."""
-    out = [".. list-table::", "   :header-rows: 1", ""]
-    for line in [HEADER] + [cells(result) for result in rows]:
-        out += [f"   {'* -' if not i else '  -'} {cell}" for i, cell in enumerate(line)]
-    return "\n".join(out) + "\n"
+    return list_table([HEADER] + [cells(result) for result in rows])
