@@ -11,6 +11,7 @@ program@subtest,subtest.
 
 MIGRATE = "movgem_migrate.c"
 MOVABLE = "movgem_store_movable.c"
+PRIME = "movgem_prime.c"
 VMA = "movgem_vma.c"
 BLIT = "movgem_soft_blit.c"
 
@@ -261,4 +262,45 @@ LIST = [
           "\tspin_unlock(&mdev->bos.lock);\n"
           "\treturn obj ? to_movgem_bo(obj) : NULL;\n")],
         ["movgem_bad_input", "movgem_create"]),
+
+    # ---- buffers of two devices ----
+    Breakage(
+        "importer-not-told", "importers are not told that a BO moves",
+        [(PRIME, "\tmovgem_dma_buf_notify(bo->share.dmabuf);\n", "")],
+        ["movgem_share@moves,hammer"]),
+    Breakage(
+        "importer-fences-ignored", "a move does not wait for jobs of an importer",
+        [(PRIME, "\tdma_resv_iter_end(&cursor);\n\treturn idle;\n",
+          "\tdma_resv_iter_end(&cursor);\n\treturn true;\n")],
+        ["movgem_share@busy-stays,late-bind-stays"]),
+    Breakage(
+        "late-bind-no-fences", "an import does not get the fences of jobs from before it was bound",
+        [(PRIME,
+          "\t\tif (!ret)\n\t\t\tdma_resv_add_fence(bo->base.resv, fences[i],\n"
+          "\t\t\t\t\t   DMA_RESV_USAGE_BOOKKEEP);\n", "")],
+        ["movgem_share@late-bind-stays"]),
+    Breakage(
+        "import-not-remapped", "SUBMIT does not map an import that has moved",
+        [(VMA, "\tint ret = movgem_import_validate(to_movgem_bo(vm_bo->obj));\n",
+          "\tint ret = 0;\n")],
+        ["movgem_share@moves"]),
+    Breakage(
+        "mapped-moves", "a BO moves while an importer has it mapped",
+        [(MIGRATE,
+          "\tret = movgem_share_evict(bo, move->mode, move->pinned);\n\tif (!ret)\n"
+          "\t\tret = claim_and_quiesce(move);\n", "\tret = claim_and_quiesce(move);\n"),
+         (MIGRATE,
+          "\tif (bo->share.state != MOVGEM_SHARE_FREE)\n\t\treturn -EAGAIN;\n", "")],
+        ["movgem_share@moves,busy-stays"]),
+    Breakage(
+        "own-jobs-hinder", "a shared BO waits for jobs of its own device",
+        [(PRIME,
+          "\t\tidle = dma_fence_is_signaled(fence) ||\n"
+          "\t\t       movgem_queue_has_fence(mdev, fence);\n",
+          "\t\tidle = dma_fence_is_signaled(fence);\n")],
+        ["movgem_share@exporter-busy-moves"]),
+    Breakage(
+        "unbind-leaves-jobs", "the jobs of a device that is unbound go on",
+        [("movgem_drv.c", "\tmovgem_queue_unplug(mdev);\n", "")],
+        ["movgem_unbind@busy"]),
 ]
