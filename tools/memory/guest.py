@@ -440,25 +440,32 @@ def kcompactd(run, mib):
     # A fault that finds no huge page wakes kcompactd and goes on with a small one.
     write(f"{thp}/defrag", "defer")
     woken, faults = vmstat("compact_daemon_wake"), vmstat("thp_fault_alloc")
-    stalled = Stalled(5)
     size = (meminfo_mib("MemFree") - 96) * MIB
-    rounds = 0
-    while rounds < 40 and not stalled.look(moves.by("kcompactd") // 64):
+    rounds = idle = seen = 0
+    while rounds < 30 and idle < 5:
         with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as area:
             for offset in range(0, size, 2 * MIB):
                 area[offset] = 1
-        rounds += 1
-        time.sleep(0.1)
+            time.sleep(0.1)
+        now = moves.by("kcompactd")
+        idle = 0 if now > seen else idle + 1
+        rounds, seen = rounds + 1, now
     pressed = moves.by("kcompactd")
     run.result.update({
         "moved_under_pressure": pressed, "woken": vmstat("compact_daemon_wake") - woken,
         "huge_faults": vmstat("thp_fault_alloc") - faults})
     write(f"{thp}/enabled", "never")
 
-    write("/proc/sys/vm/compaction_proactiveness", 100)
-    stalled = Stalled(10)
-    while not stalled.look(moves.by("kcompactd") // 64):
-        time.sleep(POLL)
+    # A write wakes it at once; by itself it would pause for half a minute after each time
+    # that got it nowhere.
+    idle = 0
+    while idle < 3:
+        before = moves.by("kcompactd")
+        write("/proc/sys/vm/compaction_proactiveness", 100)
+        stalled = Stalled(4)
+        while not stalled.look(moves.by("kcompactd") // 64):
+            time.sleep(POLL)
+        idle = 0 if moves.by("kcompactd") > before + 64 else idle + 1
     write("/proc/sys/vm/compaction_proactiveness", 0)
     run.result["moved_proactively"] = moves.by("kcompactd") - pressed
     run.result["trigger_seconds"] = round(time.monotonic() - begin, 1)
@@ -596,7 +603,8 @@ def cma(run, mib):
     area = glob.glob("/sys/kernel/debug/cma/*")[0]
     first, pages = int(read(f"{area}/base_pfn")), int(read(f"{area}/count"))
     used = int(read(f"{area}/used"))
-    run.start(mib, "--group", "2")
+    # The kernel puts movable pages there as long as more than half of what is free is there.
+    run.start(mib)
 
     def inside_mib():
         frames = frames_of_buffers(run)
