@@ -3,6 +3,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import threading
 
@@ -34,7 +35,7 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None):
     if tests is None:
         without = [*without, *checklib.own_igt()]
     # --igt chooses among the tests of this guest.
-    chosen = run.args.igt or tests or "."
+    chosen = "^" + "".join(f"(?=.*(?:{regex}))" for regex in (tests, run.args.igt) if regex)
     others = f"^({'|'.join(without)})@" if without else "^$"
     slow = checklib.SLOWNESS.get(run.check.kernel, 1)
     follower = igt_results.Follower(share, run.say)
@@ -51,8 +52,8 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None):
         thread = threading.Thread(target=supervise, daemon=True)
         thread.start()
     try:
-        status, output = run.guest(options, f"sh /share/check '{chosen}' '{others}' {slow}",
-                                   timeout=limit, each_line=follower.line)
+        status, output = run.guest(options, shlex.join(["sh", "/share/check", chosen, others,
+                                                        str(slow)]), timeout=limit, each_line=follower.line)
     except checklib.Failure as reason:
         status, output = 124, str(reason)
     if thread:
