@@ -35,8 +35,10 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None):
     if tests is None:
         without = [*without, *checklib.own_igt()]
     # --igt chooses among the tests of this guest.
-    chosen = "^" + "".join(f"(?=.*(?:{regex}))" for regex in (tests, run.args.igt) if regex)
-    others = f"^({'|'.join(without)})@" if without else "^$"
+    # The runner matches names such as igt@movgem_create@sizes.
+    chosen = "^" + "".join(f"(?=.*(?:{regex.replace('^', '^igt@')}))"
+                           for regex in (tests, run.args.igt) if regex)
+    others = f"^igt@({'|'.join(without)})@" if without else "^$"
     slow = checklib.SLOWNESS.get(run.check.kernel, 1)
     follower = igt_results.Follower(share, run.say)
     problems = []

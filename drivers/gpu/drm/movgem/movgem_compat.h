@@ -46,6 +46,13 @@ movgem_alloc_pages_bulk(gfp_t gfp, unsigned long count, struct page **pages)
 
 /* GEM */
 
+/* Before Linux 6.14 the line drm-active-... is always there. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+#define MOVGEM_STATS_ACTIVE		DRM_GEM_OBJECT_ACTIVE
+#else
+#define MOVGEM_STATS_ACTIVE		0
+#endif
+
 /* Since Linux 7.2 a callback of drm_gem_lru_scan() has one parameter more. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
 #define MOVGEM_LRU_ARGS \

@@ -9,6 +9,7 @@
 #include <drm/drm_print.h>
 
 #include "movgem_bo.h"
+#include "movgem_compat.h"
 #include "movgem_device.h"
 #include "movgem_drv.h"
 #include "movgem_engine.h"
@@ -86,7 +87,7 @@ void movgem_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 	drm_printf(p, "drm-engine-capacity-%s:\t%u\n", mdev->engine->name,
 		   info.cores);
 	drm_print_memory_stats(p, &stats,
-			       DRM_GEM_OBJECT_RESIDENT |
+			       MOVGEM_STATS_ACTIVE | DRM_GEM_OBJECT_RESIDENT |
 			       DRM_GEM_OBJECT_PURGEABLE, "memory");
 	drm_printf(p, "movgem-pages-moved:\t%llu\n", moves.moved);
 	drm_printf(p, "movgem-pinned-memory:\t%llu KiB\n", moves.pinned / 1024);
