@@ -161,7 +161,7 @@ static const struct bad_field bo_mmap_offset[] = {
 
 static const struct bad_field bo_info[] = {
 	FIELD(ARG, bo_info, handle, ENOENT, NO_ID),
-	BITS(ARG, bo_info, pad, 0),
+	BITS(ARG, bo_info, gup, 0),
 };
 
 static const struct bad_field bo_label[] = {

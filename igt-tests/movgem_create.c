@@ -157,7 +157,7 @@ static void test_sizes(int fd)
 		igt_assert_eq_u32(info.gpu_maps, 0);
 		igt_assert_eq_u32(info.imported, 0);
 		igt_assert_eq_u32(info.madvise, DRM_MOVGEM_MADV_WILLNEED);
-		igt_assert_eq_u64(info.pad, 0);
+		igt_assert_eq_u64(info.gup, 0);
 
 		movgem_mem_info(fd, &after);
 		igt_assert_eq_u64(after.bos, before.bos + 1);

@@ -128,7 +128,7 @@ struct drm_movgem_gpu_info {
  * enum drm_movgem_page_store - where BO pages come from
  * @DRM_MOVGEM_PAGE_STORE_PINNED: Pages never move: the baseline.
  * @DRM_MOVGEM_PAGE_STORE_MOVABLE_OPS: Non-LRU movable pages.
- * @DRM_MOVGEM_PAGE_STORE_FOLIO: Page cache folios. Not available yet.
+ * @DRM_MOVGEM_PAGE_STORE_FOLIO: Page cache folios of the BO's own file.
  */
 enum drm_movgem_page_store {
 	DRM_MOVGEM_PAGE_STORE_PINNED = 0,
@@ -274,8 +274,12 @@ struct drm_movgem_bo_info {
 	/** @madvise: Returned state, one of DRM_MOVGEM_MADV_*. */
 	__u32 madvise;
 
-	/** @pad: Must be zero. */
-	__u64 pad;
+	/**
+	 * @gup: Must be zero; returned number of pages that cannot move just
+	 * now because they were pinned through a CPU mapping: direct I/O,
+	 * registered io_uring buffers. Not part of @pins.
+	 */
+	__u64 gup;
 };
 
 /** define DRM_MOVGEM_BO_LABEL_MAX - longest label with its closing NUL */

@@ -86,13 +86,14 @@ static void bo_destroy(struct movgem_bo *bo)
 	if (bo->count) {
 		if (bo->file)
 			fput(bo->file);
+		iput(bo->inode);
 		movgem_mmap_unpin();
 	}
 	drm_gem_object_release(&bo->base);
 	if (bo->exclusive_root)
 		drm_gem_object_put(bo->exclusive_root);
 	mutex_destroy(&bo->own_gpuva_lock);
-	kvfree(bo);
+	kvfree_rcu(bo, rcu);
 	drm_dev_put(drm);
 }
 

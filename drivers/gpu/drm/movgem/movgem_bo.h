@@ -113,6 +113,12 @@ struct movgem_bo {
 	 */
 	struct file *file;
 
+	/**
+	 * @inode: inode of @file and with it the mapping; NULL before a CPU
+	 * mapping or the page store needs one.
+	 */
+	struct inode *inode;
+
 	/** @pages_lock: leaf lock of the pages, see movgem_migrate.c. */
 	spinlock_t pages_lock;
 
@@ -209,6 +215,9 @@ struct movgem_bo {
 
 	/** @destroy_work: frees a BO whose last user is in reclaim. */
 	struct work_struct destroy_work;
+
+	/** @rcu: the memory stays for who came by a page, movgem_store_folio.c. */
+	struct rcu_head rcu;
 
 	/** @device_link: in &movgem_device.bos. */
 	struct list_head device_link;
@@ -307,10 +316,16 @@ void movgem_bo_vunmap(struct drm_gem_object *obj, struct iosys_map *map);
 
 /* movgem_mmap.c */
 int movgem_mmap_pin(void);
+int movgem_bo_ensure_inode(struct movgem_bo *bo);
+int movgem_mmap_check_shared(struct movgem_bo *bo, struct vm_area_struct *vma);
+void movgem_vma_open(struct vm_area_struct *vma);
+void movgem_vma_close(struct vm_area_struct *vma);
 void movgem_mmap_unpin(void);
 bool movgem_mmap_contended(struct movgem_bo *bo);
 bool movgem_mmap_zap(struct movgem_bo *bo, u32 index, u32 count);
 int movgem_bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma);
+
+/* movgem_fault.c */
 extern const struct vm_operations_struct movgem_vm_ops;
 
 /* movgem_prime.c */

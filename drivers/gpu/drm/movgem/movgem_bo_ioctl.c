@@ -12,6 +12,7 @@
 
 #include "movgem_bo.h"
 #include "movgem_drv.h"
+#include "movgem_store.h"
 #include "movgem_vm.h"
 
 /* Page indices have 32 bits; whatever fits no machine is a mistake. */
@@ -109,10 +110,11 @@ int movgem_bo_info_ioctl(struct drm_device *drm, void *data,
 			 struct drm_file *file)
 {
 	struct drm_movgem_bo_info *args = data;
+	const struct movgem_store_ops *store = to_movgem_device(drm)->store;
 	struct movgem_bo *bo;
 
-	if (args->pad)
-		return movgem_invalid(drm, "bo_info.pad: not zero");
+	if (args->gup)
+		return movgem_invalid(drm, "bo_info.gup: not zero");
 
 	bo = movgem_bo_lookup(file, args->handle);
 	if (!bo)
@@ -128,6 +130,8 @@ int movgem_bo_info_ioctl(struct drm_device *drm, void *data,
 	args->gpu_maps = bo->gpu_maps;
 	args->madvise = bo->madv;
 	spin_unlock(&bo->pages_lock);
+	if (store->count_gup)
+		args->gup = store->count_gup(bo);
 
 	movgem_bo_put(bo);
 	return 0;

@@ -24,7 +24,8 @@
  *
  * gems: a table of the device's BOs.
  *
- * pages: a line for each page: BO id, index, PFN, state.
+ * pages: a line for each page: BO id, index, PFN, state; "gup" follows if it
+ * is pinned through a CPU mapping.
  *
  * stats: the counters of &struct movgem_stats, a name and a value a line.
  *
@@ -216,18 +217,20 @@ static int pages_show(struct seq_file *m, void *v)
 	struct pages_iter *iter = v;
 	struct movgem_bo *bo = iter->bo;
 	unsigned long pfn = 0;
+	bool gup = false;
 	u8 state = 0;
 
 	spin_lock(&bo->pages_lock);
 	if (movgem_bo_has_pages(bo)) {
 		pfn = page_to_pfn(bo->slot[iter->index].page);
 		state = bo->slot[iter->index].state;
+		gup = folio_maybe_dma_pinned(pfn_folio(pfn));
 	}
 	spin_unlock(&bo->pages_lock);
 
 	if (pfn)
-		seq_printf(m, "%llu %u 0x%lx %s\n", bo->id, iter->index, pfn,
-			   state_names[state]);
+		seq_printf(m, "%llu %u 0x%lx %s%s\n", bo->id, iter->index, pfn,
+			   state_names[state], gup ? " gup" : "");
 	return 0;
 }
 

@@ -40,10 +40,10 @@
 
 #define DEVICES_MAX	4
 
-static char *page_store = "movable_ops";
+static char *page_store;
 module_param(page_store, charp, 0444);
 MODULE_PARM_DESC(page_store,
-		 "Where buffer pages come from: movable_ops (the default) or pinned, which never moves");
+		 "Where buffer pages come from: movable_ops (up to Linux 6.16, the default there), folio or pinned, which never moves");
 
 struct workqueue_struct *movgem_wq;
 
@@ -233,11 +233,6 @@ static int movgem_probe(struct platform_device *pdev)
 	platform_set_drvdata(pdev, mdev);
 
 	mdev->store = movgem_store_find(page_store);
-	if (!mdev->store) {
-		drm_err(&mdev->drm, "page_store=%s: not movable_ops or pinned\n",
-			page_store);
-		return -EINVAL;
-	}
 
 	/* The engine reaches all memory; importers ask for the mask. */
 	ret = dma_coerce_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
@@ -335,13 +330,16 @@ MODULE_PARM_DESC(devices, "Number of devices, 1 to 4 (default 1)");
 
 static int __init movgem_init(void)
 {
+	char names[64];
 	int ret;
 
 	if (!movgem_store_find(page_store)) {
-		pr_err("movgem: page_store=%s: not movable_ops or pinned\n",
-		       page_store);
+		pr_err("movgem: page_store=%s: this kernel has %s\n",
+		       page_store, movgem_store_names(names, sizeof(names)));
 		return -EINVAL;
 	}
+	if (!page_store)
+		page_store = (char *)movgem_store_find(NULL)->name;
 
 	movgem_wq = alloc_workqueue("movgem", WQ_UNBOUND, 0);
 	if (!movgem_wq)

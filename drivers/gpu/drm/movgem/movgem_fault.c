@@ -39,8 +39,10 @@ struct fault_window {
  */
 int movgem_pfn_prepare_vma(struct movgem_bo *bo, struct vm_area_struct *vma)
 {
-	if (!(vma->vm_flags & VM_SHARED) && (vma->vm_flags & VM_MAYWRITE))
-		return movgem_invalid(bo->base.dev, "mmap: not MAP_SHARED");
+	int ret = movgem_mmap_check_shared(bo, vma);
+
+	if (ret)
+		return ret;
 
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	return 0;
@@ -101,18 +103,13 @@ static void window_end(struct movgem_bo *bo, struct fault_window *win)
 	spin_unlock(&bo->pages_lock);
 }
 
-/**
- * movgem_pfn_fault - handle a CPU fault
- * @bo: the BO
- * @vmf: the fault
- *
- * Context: mmap_lock is held.
- *
- * Return: VM_FAULT_NOPAGE; VM_FAULT_SIGBUS past the end and for a purged BO;
- * VM_FAULT_OOM.
+/*
+ * Called with mmap_lock held. Returns VM_FAULT_NOPAGE; VM_FAULT_SIGBUS past the
+ * end and for a purged BO; VM_FAULT_OOM.
  */
-vm_fault_t movgem_pfn_fault(struct movgem_bo *bo, struct vm_fault *vmf)
+static vm_fault_t pfn_fault(struct vm_fault *vmf)
 {
+	struct movgem_bo *bo = to_movgem_bo(vmf->vma->vm_private_data);
 	struct movgem_device *mdev = movgem_bo_device(bo);
 	struct vm_area_struct *vma = vmf->vma;
 	struct fault_window win;
@@ -143,3 +140,10 @@ vm_fault_t movgem_pfn_fault(struct movgem_bo *bo, struct vm_fault *vmf)
 	window_end(bo, &win);
 	return ret;
 }
+
+/* What a VMA has from GEM; a store can give it others. */
+const struct vm_operations_struct movgem_vm_ops = {
+	.open = movgem_vma_open,
+	.close = movgem_vma_close,
+	.fault = pfn_fault,
+};

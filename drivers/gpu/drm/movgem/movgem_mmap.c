@@ -65,29 +65,45 @@ void movgem_mmap_unpin(void)
 	simple_release_fs(&movgem_mnt, &movgem_mnt_count);
 }
 
+/**
+ * movgem_bo_ensure_inode - give a BO its inode
+ * @bo: the BO, which has pinned the file system
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int movgem_bo_ensure_inode(struct movgem_bo *bo)
+{
+	struct inode *inode;
+
+	if (READ_ONCE(bo->inode))
+		return 0;
+
+	inode = alloc_anon_inode(movgem_mnt->mnt_sb);
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
+	/* /proc/pid/map_files leads to it: nobody is to truncate it or so. */
+	inode->i_flags |= S_IMMUTABLE | S_NOCMTIME;
+	i_size_write(inode, bo->base.size);
+	if (cmpxchg(&bo->inode, NULL, inode))
+		iput(inode);
+	return 0;
+}
+
 /* A file holds the module, not the BO: it may live a little longer. */
 static struct file *make_file(struct movgem_bo *bo)
 {
-	struct inode *inode;
 	struct file *file;
 
-	/* The file's own reference, which fput() drops. */
+	/* The file's own references, which fput() drops. */
 	__module_get(THIS_MODULE);
+	ihold(bo->inode);
 
-	inode = alloc_anon_inode(movgem_mnt->mnt_sb);
-	if (IS_ERR(inode)) {
-		file = ERR_CAST(inode);
-		goto err_put;
-	}
-	i_size_write(inode, bo->base.size);
-
-	file = alloc_file_pseudo(inode, movgem_mnt, "movgem-bo", O_RDWR,
+	file = alloc_file_pseudo(bo->inode, movgem_mnt, "movgem-bo", O_RDWR,
 				 &movgem_file_fops);
-	if (!IS_ERR(file))
-		return file;
-	iput(inode);
-err_put:
-	module_put(THIS_MODULE);
+	if (IS_ERR(file)) {
+		iput(bo->inode);
+		module_put(THIS_MODULE);
+	}
 	return file;
 }
 
@@ -95,10 +111,14 @@ err_put:
 static int ensure_file(struct movgem_bo *bo)
 {
 	struct file *file;
+	int ret;
 
 	if (READ_ONCE(bo->file))
 		return 0;
 
+	ret = movgem_bo_ensure_inode(bo);
+	if (ret)
+		return ret;
 	file = make_file(bo);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
@@ -161,6 +181,22 @@ bool movgem_mmap_zap(struct movgem_bo *bo, u32 index, u32 count)
 }
 
 /**
+ * movgem_mmap_check_shared - refuse a private writable mapping
+ * @bo: the BO
+ * @vma: the mapping
+ *
+ * What is written to one would be a copy that nobody else sees.
+ *
+ * Return: 0 or -EINVAL.
+ */
+int movgem_mmap_check_shared(struct movgem_bo *bo, struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & VM_SHARED) && (vma->vm_flags & VM_MAYWRITE))
+		return movgem_invalid(bo->base.dev, "mmap: not MAP_SHARED");
+	return 0;
+}
+
+/**
  * movgem_bo_mmap - map a BO
  * @obj: the BO
  * @vma: the mapping; its vm_pgoff has the BO's fake offset
@@ -194,27 +230,22 @@ int movgem_bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 	return 0;
 }
 
-static void movgem_vma_open(struct vm_area_struct *vma)
+/**
+ * movgem_vma_open - open operation of CPU mappings
+ * @vma: the mapping
+ */
+void movgem_vma_open(struct vm_area_struct *vma)
 {
 	atomic_inc(&to_movgem_bo(vma->vm_private_data)->cpu_maps);
 	drm_gem_vm_open(vma);
 }
 
-static void movgem_vma_close(struct vm_area_struct *vma)
+/**
+ * movgem_vma_close - close operation of CPU mappings
+ * @vma: the mapping
+ */
+void movgem_vma_close(struct vm_area_struct *vma)
 {
 	atomic_dec(&to_movgem_bo(vma->vm_private_data)->cpu_maps);
 	drm_gem_vm_close(vma);
 }
-
-static vm_fault_t movgem_vma_fault(struct vm_fault *vmf)
-{
-	struct movgem_bo *bo = to_movgem_bo(vmf->vma->vm_private_data);
-
-	return movgem_bo_device(bo)->store->fault(bo, vmf);
-}
-
-const struct vm_operations_struct movgem_vm_ops = {
-	.open = movgem_vma_open,
-	.close = movgem_vma_close,
-	.fault = movgem_vma_fault,
-};

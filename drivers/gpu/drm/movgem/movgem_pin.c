@@ -87,6 +87,8 @@ int movgem_bo_pin(struct movgem_bo *bo)
 		return -EFAULT;
 	}
 	first = !bo->pins++;
+	if (first && mdev->store->set_pinned)
+		mdev->store->set_pinned(bo, true);
 	spin_unlock(&bo->pages_lock);
 
 	if (!first)
@@ -107,6 +109,7 @@ int movgem_bo_pin(struct movgem_bo *bo)
  */
 void movgem_bo_unpin(struct movgem_bo *bo)
 {
+	struct movgem_device *mdev = movgem_bo_device(bo);
 	bool last;
 
 	dma_resv_assert_held(bo->base.resv);
@@ -116,10 +119,11 @@ void movgem_bo_unpin(struct movgem_bo *bo)
 
 	spin_lock(&bo->pages_lock);
 	last = !--bo->pins;
+	if (last && mdev->store->set_pinned)
+		mdev->store->set_pinned(bo, false);
 	spin_unlock(&bo->pages_lock);
 	if (last)
-		movgem_stat_sub(movgem_bo_device(bo), pages_pinned,
-				movgem_bo_count(bo));
+		movgem_stat_sub(mdev, pages_pinned, movgem_bo_count(bo));
 }
 
 /**

@@ -50,10 +50,12 @@ void movgem_lru_remove(struct movgem_bo *bo)
 
 static bool may_purge(struct movgem_bo *bo)
 {
+	bool away = bo->away && !movgem_bo_device(bo)->store->held;
+
 	lockdep_assert_held(&bo->pages_lock);
 
 	return bo->madv == DRM_MOVGEM_MADV_DONTNEED && bo->has_pages &&
-	       !bo->pins && !bo->away && !bo->faults &&
+	       !bo->pins && !away && !bo->faults &&
 	       bo->share.state == MOVGEM_SHARE_FREE &&
 	       bo->gpu_map_pages <= max_t(u64, bo->count, PURGE_PTES_MAX);
 }
@@ -71,6 +73,9 @@ static bool purge(MOVGEM_LRU_ARGS)
 
 	if (obj->dma_buf || !dma_resv_test_signaled(obj->resv,
 						    DMA_RESV_USAGE_BOOKKEEP))
+		return false;
+
+	if (mdev->store->held && mdev->store->held(bo))
 		return false;
 
 	spin_lock(&bo->pages_lock);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 movgem maintainers */
 
+#include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -17,21 +18,44 @@
  * page. The parameter page_store of the module chooses one for the device.
  */
 
+/* The first is the default. */
 static const struct movgem_store_ops * const stores[] = {
 #ifdef MOVGEM_HAVE_MOVABLE_OPS
 	&movgem_store_movable,
 #endif
+	&movgem_store_folio,
 	&movgem_store_pinned,
 };
 
 /**
+ * movgem_store_names - what stores there are with this kernel
+ * @buf: buffer for the names
+ * @size: its size
+ *
+ * Return: @buf.
+ */
+const char *movgem_store_names(char *buf, size_t size)
+{
+	size_t used = 0;
+
+	*buf = 0;
+	for (int i = 0; i < ARRAY_SIZE(stores); i++)
+		used += scnprintf(buf + used, size - used, "%s%s",
+				  i ? ", " : "", stores[i]->name);
+	return buf;
+}
+
+/**
  * movgem_store_find - page store by name
- * @name: value of the module parameter
+ * @name: value of the module parameter, NULL for the default
  *
  * Return: the store, or NULL.
  */
 const struct movgem_store_ops *movgem_store_find(const char *name)
 {
+	if (!name)
+		return stores[0];
+
 	for (int i = 0; i < ARRAY_SIZE(stores); i++)
 		if (sysfs_streq(stores[i]->name, name))
 			return stores[i];
@@ -41,9 +65,10 @@ const struct movgem_store_ops *movgem_store_find(const char *name)
 /**
  * movgem_store_gfp - how BO pages are allocated
  *
- * Both stores ask for the same kind of memory, so that they can be compared.
- * No __GFP_ACCOUNT: the kernel does not carry the charge of such a page over
- * to its new place. A BO too large for the machine fails, it does not kill.
+ * All stores ask for the same kind of memory, so that they can be compared.
+ * No __GFP_ACCOUNT: the kernel does not carry the charge over to the new place
+ * of a page that is not a folio of the page cache, and charges one that is when
+ * it becomes that. A BO too large for the machine fails, it does not kill.
  *
  * Return: the mask.
  */
@@ -62,8 +87,17 @@ gfp_t movgem_store_gfp(void)
 int movgem_store_alloc(struct movgem_bo *bo)
 {
 	struct movgem_device *mdev = movgem_bo_device(bo);
+	const struct movgem_store_ops *store = mdev->store;
 	struct page *batch[64];
 	u32 filled = 0;
+	u32 adopted;
+	int ret;
+
+	if (store->prepare) {
+		ret = store->prepare(bo);
+		if (ret)
+			return ret;
+	}
 
 	while (filled < bo->count) {
 		u32 want = min_t(u32, bo->count - filled, ARRAY_SIZE(batch));
@@ -88,14 +122,20 @@ int movgem_store_alloc(struct movgem_bo *bo)
 	spin_lock(&bo->pages_lock);
 	bo->has_pages = true;
 	spin_unlock(&bo->pages_lock);
-	movgem_stat_add(mdev, pages_live, bo->count);
 
-	for (u32 i = 0; i < bo->count; i++) {
-		mdev->store->adopt(&bo->slot[i]);
-		if (!(i % 64))
-			cond_resched();
+	adopted = store->adopt(bo);
+	if (adopted == bo->count) {
+		movgem_stat_add(mdev, pages_live, bo->count);
+		return 0;
 	}
-	return 0;
+
+	spin_lock(&bo->pages_lock);
+	bo->has_pages = false;
+	spin_unlock(&bo->pages_lock);
+	store->release(bo, adopted);
+	while (adopted < bo->count)
+		__free_page(bo->slot[adopted++].page);
+	return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 }
 
 /**
@@ -117,10 +157,6 @@ void movgem_store_free(struct movgem_bo *bo)
 	if (!had_pages)
 		return;
 
-	for (u32 i = 0; i < bo->count; i++) {
-		mdev->store->release(&bo->slot[i]);
-		if (!(i % 64))
-			cond_resched();
-	}
+	mdev->store->release(bo, bo->count);
 	movgem_stat_sub(mdev, pages_live, bo->count);
 }

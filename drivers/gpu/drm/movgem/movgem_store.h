@@ -26,22 +26,45 @@ struct movgem_store_ops {
 	bool movable;
 
 	/**
-	 * @adopt: @slot->page has become a page of the BO. The BO is complete;
-	 * the kernel may ask for the page before this returns. May sleep.
+	 * @prepare: called before the BO gets pages, may be NULL. Undone by
+	 * the BO's end. Return: 0, -ENOMEM.
 	 */
-	void (*adopt)(struct movgem_slot *slot);
+	int (*prepare)(struct movgem_bo *bo);
 
 	/**
-	 * @release: give @slot's page back; in return no callback of the
-	 * kernel uses @slot any more. May sleep.
+	 * @adopt: the slots have new pages with a reference each, which goes
+	 * to the store. The BO is complete; the kernel may ask for pages before
+	 * this returns. May sleep. Return: how many pages it took; the others
+	 * are still the caller's.
 	 */
-	void (*release)(struct movgem_slot *slot);
+	u32 (*adopt)(struct movgem_bo *bo);
 
-	/** @prepare_vma: set the flags of a new CPU mapping. */
+	/**
+	 * @release: give the first @count pages, all that were adopted, back;
+	 * in return no callback of the kernel uses the BO any more. May sleep.
+	 */
+	void (*release)(struct movgem_bo *bo, u32 count);
+
+	/**
+	 * @set_pinned: the BO is pinned now, or not any more, may be NULL.
+	 * Called with pages_lock held.
+	 */
+	void (*set_pinned)(struct movgem_bo *bo, bool pinned);
+
+	/**
+	 * @held: whether @release could wait for the task that calls this, in
+	 * reclaim. NULL if only pages that are not RESIDENT are such.
+	 */
+	bool (*held)(struct movgem_bo *bo);
+
+	/**
+	 * @count_gup: number of pages that are pinned by get_user_pages(), of
+	 * which the BO knows nothing. NULL if there can be none.
+	 */
+	u64 (*count_gup)(struct movgem_bo *bo);
+
+	/** @prepare_vma: set up a new CPU mapping. */
 	int (*prepare_vma)(struct movgem_bo *bo, struct vm_area_struct *vma);
-
-	/** @fault: map pages around the address of a CPU fault. */
-	vm_fault_t (*fault)(struct movgem_bo *bo, struct vm_fault *vmf);
 
 	/**
 	 * @move: move one page to a new one that is allocated with @gfp, even
@@ -75,10 +98,12 @@ struct movgem_store_ops {
 	int (*table_move)(struct movgem_pt_table *table);
 };
 
+extern const struct movgem_store_ops movgem_store_folio;
 extern const struct movgem_store_ops movgem_store_pinned;
 extern const struct movgem_store_ops movgem_store_movable;
 
 const struct movgem_store_ops *movgem_store_find(const char *name);
+const char *movgem_store_names(char *buf, size_t size);
 
 gfp_t movgem_store_gfp(void);
 int movgem_store_alloc(struct movgem_bo *bo);
@@ -86,7 +111,6 @@ void movgem_store_free(struct movgem_bo *bo);
 
 /* Shared by the stores whose pages are mapped by PFN: movgem_fault.c */
 int movgem_pfn_prepare_vma(struct movgem_bo *bo, struct vm_area_struct *vma);
-vm_fault_t movgem_pfn_fault(struct movgem_bo *bo, struct vm_fault *vmf);
 
 /**
  * struct movgem_move - one attempt to move a page

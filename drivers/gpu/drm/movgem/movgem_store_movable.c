@@ -101,13 +101,20 @@ static const struct movable_operations movable_ops = {
 	.putback_page = movable_putback,
 };
 
-static void movable_adopt(struct movgem_slot *slot)
+static u32 movable_adopt(struct movgem_bo *bo)
 {
-	struct page *page = slot->page;
+	for (u32 i = 0; i < bo->count; i++) {
+		struct movgem_slot *slot = &bo->slot[i];
+		/* Once it is unlocked the slot may get another page. */
+		struct page *page = slot->page;
 
-	lock_page(page);
-	mark_movable(slot, page);
-	unlock_page(page);
+		lock_page(page);
+		mark_movable(slot, page);
+		unlock_page(page);
+		if (!(i % 64))
+			cond_resched();
+	}
+	return bo->count;
 }
 
 /* The page of a slot with a reference: until it is locked, it can move. */
@@ -123,9 +130,8 @@ static struct page *get_slot_page(struct movgem_bo *bo,
 	return page;
 }
 
-static void movable_release(struct movgem_slot *slot)
+static void release_slot(struct movgem_bo *bo, struct movgem_slot *slot)
 {
-	struct movgem_bo *bo = movgem_slot_bo(slot);
 	struct page *page;
 
 	for (;;) {
@@ -140,6 +146,15 @@ static void movable_release(struct movgem_slot *slot)
 	unmark_movable(page);
 	unlock_page(page);
 	put_page(page);
+}
+
+static void movable_release(struct movgem_bo *bo, u32 count)
+{
+	for (u32 i = 0; i < count; i++) {
+		release_slot(bo, &bo->slot[i]);
+		if (!(i % 64))
+			cond_resched();
+	}
 }
 
 /*
@@ -323,7 +338,6 @@ const struct movgem_store_ops movgem_store_movable = {
 	.adopt = movable_adopt,
 	.release = movable_release,
 	.prepare_vma = movgem_pfn_prepare_vma,
-	.fault = movgem_pfn_fault,
 	.move = movable_move,
 	.table_alloc = movable_table_alloc,
 	.table_adopt = movable_table_adopt,

@@ -2,6 +2,7 @@
 /* Copyright (C) 2026 movgem maintainers */
 
 #include <linux/mm.h>
+#include <linux/sched.h>
 
 #include <drm/movgem_drm.h>
 
@@ -15,13 +16,18 @@
  * as long as the BO lives, as those of other drivers do.
  */
 
-static void pinned_adopt(struct movgem_slot *slot)
+static u32 pinned_adopt(struct movgem_bo *bo)
 {
+	return bo->count;
 }
 
-static void pinned_release(struct movgem_slot *slot)
+static void pinned_release(struct movgem_bo *bo, u32 count)
 {
-	__free_page(slot->page);
+	for (u32 i = 0; i < count; i++) {
+		__free_page(bo->slot[i].page);
+		if (!(i % 64))
+			cond_resched();
+	}
 }
 
 const struct movgem_store_ops movgem_store_pinned = {
@@ -30,5 +36,4 @@ const struct movgem_store_ops movgem_store_pinned = {
 	.adopt = pinned_adopt,
 	.release = pinned_release,
 	.prepare_vma = movgem_pfn_prepare_vma,
-	.fault = movgem_pfn_fault,
 };
