@@ -92,8 +92,7 @@ LIST = [
     Breakage(
         "first-vm-only", "only the first GPU mapping of a page is rewired",
         [(VMA,
-          "\t\tmovgem_pt_set(&vma_vm(vma)->pt, va, vma_pte(vma, va));\n\t}\n",
-          "\t\tmovgem_pt_set(&vma_vm(vma)->pt, va, vma_pte(vma, va));\n\t\tbreak;\n\t}\n")],
+          "\t\tif (bo->gpu_maps == 1)\n\t\t\treturn;\n", "\t\treturn;\n")],
         ["movgem_migrate@several-vms,writers-debugfs"]),
     Breakage(
         "gpu-not-rewired", "CPU mappings follow a page, GPU mappings do not",
@@ -133,11 +132,11 @@ LIST = [
 
     Breakage(
         "table-not-rewired", "a page table that has moved is still found at its old place",
-        [("movgem_pt.c", "\ttable->page = dst;\n\tpt_point(table);\n", "\ttable->page = dst;\n")],
+        [("movgem_pt.c", "\tpt->moves++;\n\tpt_point(table);\n", "\tpt->moves++;\n")],
         ["movgem_pt"]),
     Breakage(
         "table-writers-ignored", "entries are written while their table is copied",
-        [("movgem_pt.c", "\tread_lock(&pt->lock);\n\t/* Who reads the entry", "\t/* Who reads the entry"),
+        [("movgem_pt.c", "\tread_lock(&pt->lock);\n\tif (!cursor->table ||", "\tif (!cursor->table ||"),
          ("movgem_pt.c", "pte);\n\tread_unlock(&pt->lock);\n", "pte);\n"),
          ("movgem_pt.c", "\tcopy_page(page_address(dst), page_address(src));\n",
           "\tcopy_page(page_address(dst), page_address(src));\n\tfor (int i = 0; i < 20000; i++)\n\t\tcpu_relax();\n")],

@@ -131,6 +131,9 @@ struct movgem_bo {
 	/** @away: pages not in MOVGEM_PAGE_RESIDENT. */
 	u32 away;
 
+	/** @waiting: CPU faults that wait for pages. */
+	u32 waiting;
+
 	/** @quiescing: movers that are quiescing a run of pages. */
 	u32 quiescing;
 

@@ -24,6 +24,7 @@
 
 /* What a fault will map: the pages of a window, those that are set busy. */
 struct fault_window {
+	struct vm_area_struct *vma;
 	u32 start;
 	u32 end;
 	DECLARE_BITMAP(busy, FAULT_AROUND);
@@ -69,6 +70,7 @@ static vm_fault_t window_begin(struct movgem_bo *bo, struct vm_fault *vmf,
 		goto out;
 	}
 
+	win->vma = vma;
 	win->start = max_t(unsigned long, round_down(index, FAULT_AROUND),
 			   vma->vm_pgoff);
 	win->end = min3((unsigned long)round_down(index, FAULT_AROUND) +
@@ -92,6 +94,36 @@ out:
 	return ret;
 }
 
+/* Map one page of the window, with the page table's lock held. */
+static int window_set_pte(pte_t *pte, unsigned long addr, void *data)
+{
+	struct fault_window *win = data;
+	struct vm_area_struct *vma = win->vma;
+	u32 i = vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT) -
+		win->start;
+
+	if (test_bit(i, win->busy) && pte_none(ptep_get(pte)))
+		set_pte_at(vma->vm_mm, addr, pte,
+			   pte_mkspecial(pfn_pte(win->pfn[i],
+						 vma->vm_page_prot)));
+	return 0;
+}
+
+/*
+ * All at once: to insert one page after the other would walk the tables from
+ * the top and lock the lowest one for each.
+ */
+static int window_map(struct fault_window *win)
+{
+	struct vm_area_struct *vma = win->vma;
+	unsigned long start = vma->vm_start +
+			      ((win->start - vma->vm_pgoff) << PAGE_SHIFT);
+
+	return apply_to_page_range(vma->vm_mm, start,
+				   (unsigned long)(win->end - win->start) <<
+				   PAGE_SHIFT, window_set_pte, win);
+}
+
 static void window_end(struct movgem_bo *bo, struct fault_window *win)
 {
 	unsigned int i;
@@ -111,10 +143,8 @@ static vm_fault_t pfn_fault(struct vm_fault *vmf)
 {
 	struct movgem_bo *bo = to_movgem_bo(vmf->vma->vm_private_data);
 	struct movgem_device *mdev = movgem_bo_device(bo);
-	struct vm_area_struct *vma = vmf->vma;
 	struct fault_window win;
 	vm_fault_t ret;
-	unsigned int i;
 
 	ret = window_begin(bo, vmf, &win);
 	if (ret == VM_FAULT_NOPAGE) {
@@ -127,16 +157,7 @@ static vm_fault_t pfn_fault(struct vm_fault *vmf)
 		return ret;
 
 	movgem_stat_inc(mdev, cpu_fault);
-	for_each_set_bit(i, win.busy, FAULT_AROUND) {
-		unsigned long addr = vma->vm_start +
-			((win.start + i - vma->vm_pgoff) << PAGE_SHIFT);
-		vm_fault_t one;
-
-		one = vmf_insert_pfn_prot(vma, addr, win.pfn[i],
-					  vma->vm_page_prot);
-		if (win.start + i == vmf->pgoff)
-			ret = one;
-	}
+	ret = window_map(&win) ? VM_FAULT_OOM : VM_FAULT_NOPAGE;
 	window_end(bo, &win);
 	return ret;
 }

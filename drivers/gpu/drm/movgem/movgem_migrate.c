@@ -93,7 +93,7 @@ struct run {
 	/** @last: last page to zap. */
 	u32 last;
 
-	/** @pages: number of pages claimed, zero if nothing is to be done. */
+	/** @pages: number of pages claimed. */
 	u32 pages;
 
 	/** @epoch: &movgem_device.flush.epoch after all were blocked. */
@@ -162,11 +162,13 @@ static void unblock(struct movgem_bo *bo, struct movgem_slot *slot)
 }
 
 /* After a change of state: the fault that waits looks again. */
-static void wake(struct movgem_slot *slot)
+static void wake(struct movgem_bo *bo, struct movgem_slot *slot)
 {
-	/* The state before the look at the wait queue. */
-	smp_mb();
-	wake_up_var(slot);
+	lockdep_assert_held(&bo->pages_lock);
+
+	/* Who waits is in the wait queue before it looks, under the lock. */
+	if (bo->waiting)
+		wake_up_var(slot);
 }
 
 static void flush_locked(struct movgem_device *mdev)
@@ -276,29 +278,50 @@ static void run_extend(struct movgem_bo *bo, u32 from, int step,
 	}
 }
 
-/*
- * One attempt of step 2. A page that is QUIESCED already needs no run; while
- * somebody is about to quiesce pages of the BO it cannot be told whether this
- * one is among them.
- */
-static int try_claim(const struct movgem_move *move, struct run *run)
+static int may_move(const struct movgem_move *move)
 {
-	struct movgem_slot *slot = move->slot;
-	struct movgem_bo *bo = movgem_slot_bo(slot);
-	struct movgem_device *mdev = movgem_bo_device(bo);
-
-	lockdep_assert_held(&bo->pages_lock);
+	struct movgem_bo *bo = movgem_slot_bo(move->slot);
 
 	if (!movgem_bo_has_pages(bo) || (bo->pins && !move->pinned))
 		return -EBUSY;
 	/* An importer has been quicker than this move. */
 	if (bo->share.state != MOVGEM_SHARE_FREE)
 		return -EAGAIN;
+	return 0;
+}
 
-	if (slot->state == MOVGEM_PAGE_QUIESCED && !bo->quiescing) {
+/*
+ * Steps 2 and 3 of a page that is QUIESCED already. While somebody is about to
+ * quiesce pages of the BO it cannot be told whether this one is among them.
+ */
+static bool claim_quiesced(const struct movgem_move *move)
+{
+	struct movgem_slot *slot = move->slot;
+	struct movgem_bo *bo = movgem_slot_bo(slot);
+	bool ok;
+
+	spin_lock(&bo->pages_lock);
+	ok = slot->state == MOVGEM_PAGE_QUIESCED && !bo->quiescing &&
+	     !may_move(move);
+	if (ok)
 		set_state(bo, slot, MOVGEM_PAGE_MOVING);
-		return 0;
-	}
+	spin_unlock(&bo->pages_lock);
+	return ok;
+}
+
+/* One attempt of step 2. */
+static int try_claim(const struct movgem_move *move, struct run *run)
+{
+	struct movgem_slot *slot = move->slot;
+	struct movgem_bo *bo = movgem_slot_bo(slot);
+	struct movgem_device *mdev = movgem_bo_device(bo);
+	int ret;
+
+	lockdep_assert_held(&bo->pages_lock);
+
+	ret = may_move(move);
+	if (ret)
+		return ret;
 	if (slot->busy || (in_use(slot) && movgem_stall_wants(mdev, slot)))
 		return -EAGAIN;
 
@@ -372,13 +395,16 @@ static int claim_and_quiesce(const struct movgem_move *move)
 	};
 	int ret;
 
+	if (claim_quiesced(move))
+		return 0;
+
 	if (move->mode == MIGRATE_ASYNC && !move->unmapped &&
 	    movgem_mmap_contended(bo)) {
 		movgem_stat_inc(movgem_bo_device(bo), migrate_eagain_lock);
 		return -EAGAIN;
 	}
 	ret = claim(move, &run);
-	if (!ret && run.pages)
+	if (!ret)
 		quiesce(move, &run);
 	return ret;
 }
@@ -472,9 +498,9 @@ void movgem_migrate_end(const struct movgem_move *move, struct page *dst,
 	/* Who waits has seen to it first that no move begins. */
 	drained = !bo->moving && (bo->pins ||
 				  bo->share.state != MOVGEM_SHARE_FREE);
+	wake(bo, slot);
 	spin_unlock(&bo->pages_lock);
 
-	wake(slot);
 	if (drained)
 		wake_up_var(&bo->moving);
 	trace_movgem_move(bo, slot, move->mode, ret);
@@ -494,8 +520,8 @@ void movgem_migrate_putback(struct movgem_slot *slot)
 	spin_lock(&bo->pages_lock);
 	set_state(bo, slot, MOVGEM_PAGE_RESIDENT);
 	unblock(bo, slot);
+	wake(bo, slot);
 	spin_unlock(&bo->pages_lock);
-	wake(slot);
 }
 
 static bool has_moving(struct movgem_bo *bo)
@@ -544,9 +570,18 @@ void movgem_migrate_wait(struct movgem_bo *bo, u32 index)
 	struct movgem_slot *slot = &bo->slot[index];
 	long left;
 
+	spin_lock(&bo->pages_lock);
+	bo->waiting++;
+	spin_unlock(&bo->pages_lock);
+
 	left = ___wait_var_event(slot, ___wait_cond_timeout(may_map(bo, index)),
 				 TASK_KILLABLE, 0, FAULT_PATIENCE,
 				 __ret = schedule_timeout(__ret));
+
+	spin_lock(&bo->pages_lock);
+	bo->waiting--;
+	spin_unlock(&bo->pages_lock);
+
 	if (!left && movgem_migrate_retake(bo, index, true))
 		movgem_stat_inc(movgem_bo_device(bo), cpu_retake);
 }
@@ -582,14 +617,13 @@ bool movgem_migrate_retake(struct movgem_bo *bo, u32 index, bool quiesced)
 		    (quiesced && slot->state == MOVGEM_PAGE_QUIESCED)) {
 			set_state(bo, slot, MOVGEM_PAGE_RETAKEN);
 			unblock(bo, slot);
+			wake(bo, slot);
 			retaken = true;
 		}
 	}
 	spin_unlock(&bo->pages_lock);
 
-	if (retaken) {
+	if (retaken)
 		trace_movgem_retake(bo, index);
-		wake(slot);
-	}
 	return retaken;
 }

@@ -261,6 +261,34 @@ int movgem_pt_reserve(struct movgem_pt *pt, u64 va, u64 size)
 }
 
 /**
+ * movgem_pt_set_near - write the entry of a page near the last one
+ * @pt: the tables, with @va reserved
+ * @cursor: the last one
+ * @va: GPU address
+ * @pte: the entry
+ *
+ * Context: any; the caller holds a lock that protects @cursor. TLBs may still
+ * have what was there before.
+ */
+void movgem_pt_set_near(struct movgem_pt *pt, struct movgem_pt_cursor *cursor,
+			u64 va, u64 pte)
+{
+	u64 first = round_down(va, BIT_ULL(pt_shift(1)));
+	int level = 0;
+
+	read_lock(&pt->lock);
+	if (!cursor->table || cursor->va != first ||
+	    cursor->moves != pt->moves) {
+		cursor->table = pt_entry(pt, first, &level);
+		cursor->va = first;
+		cursor->moves = pt->moves;
+	}
+	/* Who reads the entry sees what was copied to the page before. */
+	smp_store_release(&cursor->table[pt_index(va, 0)], pte);
+	read_unlock(&pt->lock);
+}
+
+/**
  * movgem_pt_set - write the entry of a page
  * @pt: the tables, with @va reserved
  * @va: GPU address
@@ -270,12 +298,9 @@ int movgem_pt_reserve(struct movgem_pt *pt, u64 va, u64 size)
  */
 void movgem_pt_set(struct movgem_pt *pt, u64 va, u64 pte)
 {
-	int level = 0;
+	struct movgem_pt_cursor cursor = {};
 
-	read_lock(&pt->lock);
-	/* Who reads the entry sees what was copied to the page before. */
-	smp_store_release(pt_entry(pt, va, &level), pte);
-	read_unlock(&pt->lock);
+	movgem_pt_set_near(pt, &cursor, va, pte);
 }
 
 /**
@@ -296,6 +321,7 @@ void movgem_pt_move(struct movgem_pt_table *table, struct page *dst)
 	write_lock(&pt->lock);
 	copy_page(page_address(dst), page_address(src));
 	table->page = dst;
+	pt->moves++;
 	pt_point(table);
 	write_unlock(&pt->lock);
 

@@ -70,14 +70,33 @@ struct movgem_pt {
 	/** @link: in &movgem_device.pts.list. */
 	struct list_head link;
 
+	/** @moves: moves of tables so far; by @lock. */
+	u32 moves;
+
 	/** @store_priv: of the page store. */
 	void *store_priv;
+};
+
+/**
+ * struct movgem_pt_cursor - where an entry was written last; zeroed at first
+ */
+struct movgem_pt_cursor {
+	/** @table: entries of the lowest table there, or NULL. */
+	u64 *table;
+
+	/** @va: first address that @table translates. */
+	u64 va;
+
+	/** @moves: &movgem_pt.moves when @table was looked up. */
+	u32 moves;
 };
 
 int movgem_pt_init(struct movgem_pt *pt, struct movgem_device *mdev);
 void movgem_pt_fini(struct movgem_pt *pt);
 int movgem_pt_reserve(struct movgem_pt *pt, u64 va, u64 size);
 void movgem_pt_set(struct movgem_pt *pt, u64 va, u64 pte);
+void movgem_pt_set_near(struct movgem_pt *pt, struct movgem_pt_cursor *cursor,
+			u64 va, u64 pte);
 void movgem_pt_move(struct movgem_pt_table *table, struct page *dst);
 u64 movgem_pt_table_va(const struct movgem_pt_table *table);
 

@@ -144,45 +144,27 @@ void movgem_stall_end(struct movgem_device *mdev, struct movgem_stall *stall)
 }
 
 /**
- * movgem_stall_wants - whether a stalled access is about to use a page
+ * movgem_stall_find - look for stalled accesses of a page
  * @mdev: the device
  * @slot: the page, its BO's pages_lock held
+ * @wake: wake them
  *
- * Return: true if so.
+ * Return: true if there are some.
  */
-bool movgem_stall_wants(struct movgem_device *mdev,
-			const struct movgem_slot *slot)
+bool movgem_stall_find(struct movgem_device *mdev,
+		       const struct movgem_slot *slot, bool wake)
 {
 	struct movgem_stall *stall;
-	bool wants = false;
-
-	/* Who stalls on this page is added under the lock that is held. */
-	if (list_empty_careful(&mdev->stalls.list))
-		return false;
+	bool found = false;
 
 	spin_lock(&mdev->stalls.lock);
-	list_for_each_entry(stall, &mdev->stalls.list, link)
-		wants |= stall->slot == slot;
-	spin_unlock(&mdev->stalls.lock);
-	return wants;
-}
-
-/**
- * movgem_stall_wake - a page is not blocked any more
- * @mdev: the device
- * @slot: the page, its BO's pages_lock held
- */
-void movgem_stall_wake(struct movgem_device *mdev,
-		       const struct movgem_slot *slot)
-{
-	struct movgem_stall *stall;
-
-	if (list_empty_careful(&mdev->stalls.list))
-		return;
-
-	spin_lock(&mdev->stalls.lock);
-	list_for_each_entry(stall, &mdev->stalls.list, link)
-		if (stall->slot == slot)
+	list_for_each_entry(stall, &mdev->stalls.list, link) {
+		if (stall->slot != slot)
+			continue;
+		found = true;
+		if (wake)
 			complete(&stall->unblocked);
+	}
 	spin_unlock(&mdev->stalls.lock);
+	return found;
 }

@@ -7,7 +7,8 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
-struct movgem_device;
+#include "movgem_device.h"
+
 struct movgem_slot;
 struct movgem_vm;
 
@@ -39,9 +40,34 @@ struct movgem_stall {
 void movgem_stall_wait(struct movgem_vm *vm, u64 va,
 		       struct movgem_stall *stall);
 void movgem_stall_end(struct movgem_device *mdev, struct movgem_stall *stall);
-bool movgem_stall_wants(struct movgem_device *mdev,
-			const struct movgem_slot *slot);
-void movgem_stall_wake(struct movgem_device *mdev,
-		       const struct movgem_slot *slot);
+bool movgem_stall_find(struct movgem_device *mdev,
+		       const struct movgem_slot *slot, bool wake);
+
+/**
+ * movgem_stall_wants - whether a stalled access is about to use a page
+ * @mdev: the device
+ * @slot: the page, its BO's pages_lock held
+ *
+ * Return: true if so.
+ */
+static inline bool movgem_stall_wants(struct movgem_device *mdev,
+				      const struct movgem_slot *slot)
+{
+	/* Who stalls on this page is added under the lock that is held. */
+	return !list_empty_careful(&mdev->stalls.list) &&
+	       movgem_stall_find(mdev, slot, false);
+}
+
+/**
+ * movgem_stall_wake - a page is not blocked any more
+ * @mdev: the device
+ * @slot: the page, its BO's pages_lock held
+ */
+static inline void movgem_stall_wake(struct movgem_device *mdev,
+				     const struct movgem_slot *slot)
+{
+	if (!list_empty_careful(&mdev->stalls.list))
+		movgem_stall_find(mdev, slot, true);
+}
 
 #endif

@@ -42,6 +42,9 @@ struct movgem_vma {
 		u64 end;
 	} hole;
 
+	/** @cursor: where in the page tables; by &movgem_bo.pages_lock. */
+	struct movgem_pt_cursor cursor;
+
 	/** @readonly: GPU writes fault. */
 	bool readonly;
 };

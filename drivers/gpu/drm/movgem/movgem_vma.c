@@ -94,8 +94,8 @@ static void vma_write(struct movgem_vma *vma, u64 start, u64 end)
 	while (start < end) {
 		spin_lock(&bo->pages_lock);
 		for (int i = 0; i < PTE_BATCH && start < end; i++) {
-			movgem_pt_set(&vma_vm(vma)->pt, start,
-				      vma_pte(vma, start));
+			movgem_pt_set_near(&vma_vm(vma)->pt, &vma->cursor,
+					   start, vma_pte(vma, start));
 			start += PAGE_SIZE;
 		}
 		spin_unlock(&bo->pages_lock);
@@ -345,6 +345,19 @@ void movgem_vma_free_list(struct list_head *list)
 	INIT_LIST_HEAD(list);
 }
 
+/* The first mapping of a page. There is mostly no more than one of the BO. */
+static struct movgem_vma *first_mapping(struct movgem_bo *bo, u32 index)
+{
+	struct movgem_vma *vma;
+
+	if (bo->gpu_maps != 1)
+		return vma_tree_iter_first(&bo->vmas, index, index);
+
+	vma = rb_entry(bo->vmas.rb_leftmost, struct movgem_vma, bo_node);
+	return index >= vma_first_page(vma) && index <= vma_last_page(vma) ?
+	       vma : NULL;
+}
+
 static void page_write(struct movgem_bo *bo, u32 index)
 {
 	u64 offset = (u64)index << PAGE_SHIFT;
@@ -352,11 +365,14 @@ static void page_write(struct movgem_bo *bo, u32 index)
 
 	lockdep_assert_held(&bo->pages_lock);
 
-	for (vma = vma_tree_iter_first(&bo->vmas, index, index); vma;
+	for (vma = first_mapping(bo, index); vma;
 	     vma = vma_tree_iter_next(vma, index, index)) {
 		u64 va = vma->base.va.addr + offset - vma->base.gem.offset;
 
-		movgem_pt_set(&vma_vm(vma)->pt, va, vma_pte(vma, va));
+		movgem_pt_set_near(&vma_vm(vma)->pt, &vma->cursor, va,
+				   vma_pte(vma, va));
+		if (bo->gpu_maps == 1)
+			return;
 	}
 }
 
