@@ -389,7 +389,7 @@ static void one_round(struct hammer *h)
 	}
 	if (moving)
 		stress_must(h->w, -pthread_create(&mover, NULL, move_thread, h));
-	for (n = 0; n < min(jobs, JOBS_MAX) && !(h->w->shared->stop && n > 20); n++)
+	for (n = 0; n < min(jobs, JOBS_MAX) && !h->w->shared->stop; n++)
 		for (i = 0; i < GPU_VIEWS; i++)
 			job_submit(h, i);
 	for (i = 0; i < GPU_VIEWS; i++)

@@ -58,13 +58,20 @@ void stress_compact(struct stress_worker *w)
 
 /* ---- huge pages ---- */
 
-/* A word of each page, so that what is written there by mistake shows. */
-static void mark(uint8_t *at, unsigned long pages, uint32_t seed)
+/*
+ * A word of each page, so that what is written there by mistake shows. How many
+ * pages it got to before the stop.
+ */
+static unsigned long mark(struct stress_worker *w, uint8_t *at, unsigned long pages,
+			  uint32_t seed)
 {
 	unsigned long i;
 
-	for (i = 0; i < pages; i++)
+	for (i = 0; i < pages && !w->shared->stop; i++) {
 		*(volatile uint32_t *)(at + i * PAGE + i % 512 * 8) = movgem_mix(seed, i);
+		w->slot->beat += !(i % 4096);
+	}
+	return i;
 }
 
 static void check_marks(struct stress_worker *w, uint8_t *at, unsigned long pages,
@@ -97,6 +104,7 @@ void stress_thp(struct stress_worker *w)
 	while (!w->shared->stop) {
 		unsigned long room = stress_meminfo_kb("MemAvailable:") / 2048 / 4, huge;
 		unsigned long count = 1 + stress_below(w, min(room, 32ul));
+		unsigned long marked;
 		size_t size = (count + 1) * HUGE_PAGE;
 		uint32_t seed = movgem_rand(&w->rand);
 		uint8_t *map, *at;
@@ -110,12 +118,12 @@ void stress_thp(struct stress_worker *w)
 		}
 		at = (void *)ALIGN((uintptr_t)map, HUGE_PAGE);
 		madvise(at, count * HUGE_PAGE, MADV_HUGEPAGE);
-		mark(at, count * HUGE_PAGE / PAGE, seed);
+		marked = mark(w, at, count * HUGE_PAGE / PAGE, seed);
 		huge = huge_kb() / 2048;
 		w->slot->huge_pages += huge;
 		stress_end(w, huge ? 0 : -ENOMEM);
 		stress_sleep(w, 200000);
-		check_marks(w, at, count * HUGE_PAGE / PAGE, seed, "anonymous memory");
+		check_marks(w, at, marked, seed, "anonymous memory");
 		munmap(map, size);
 		stress_sleep(w, 100000);
 	}
@@ -128,7 +136,7 @@ void stress_hugetlb(struct stress_worker *w)
 
 	while (!w->shared->stop) {
 		unsigned long room = stress_meminfo_kb("MemFree:") / 2048, had;
-		unsigned long want = 1 + stress_below(w, room * 6 / 10);
+		unsigned long want = 1 + stress_below(w, room * 6 / 10), marked;
 		uint32_t seed = movgem_rand(&w->rand);
 		uint8_t *map;
 
@@ -143,9 +151,9 @@ void stress_hugetlb(struct stress_worker *w)
 			map = mmap(NULL, had * HUGE_PAGE, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 		if (map != MAP_FAILED) {
-			mark(map, had * HUGE_PAGE / PAGE, seed);
+			marked = mark(w, map, had * HUGE_PAGE / PAGE, seed);
 			stress_sleep(w, 100000);
-			check_marks(w, map, had * HUGE_PAGE / PAGE, seed, "a huge page");
+			check_marks(w, map, marked, seed, "a huge page");
 			munmap(map, had * HUGE_PAGE);
 		}
 		stress_write_file(HUGEPAGES, "0");
@@ -345,7 +353,7 @@ void stress_pressure(struct stress_worker *w)
 	/* From now on without a line in the kernel's log each time. */
 	stress_write_file("/proc/sys/vm/drop_caches", "4");
 	while (!w->shared->stop) {
-		unsigned long pages = stress_meminfo_kb("MemAvailable:") / 4;
+		unsigned long pages = stress_meminfo_kb("MemAvailable:") / 4, marked;
 		uint32_t seed = movgem_rand(&w->rand);
 		uint8_t *map;
 
@@ -358,10 +366,10 @@ void stress_pressure(struct stress_worker *w)
 			continue;
 		}
 		madvise(map, pages * PAGE, MADV_NOHUGEPAGE);
-		mark(map, pages, seed);
+		marked = mark(w, map, pages, seed);
 		stress_end(w, 0);
 		stress_sleep(w, 300000);
-		check_marks(w, map, pages, seed, "anonymous memory");
+		check_marks(w, map, marked, seed, "anonymous memory");
 		munmap(map, pages * PAGE);
 		stress_begin(w, STRESS_DROP_SLAB, 0, 0, 0);
 		stress_end(w, stress_write_file("/proc/sys/vm/drop_caches", "2"));
