@@ -11,15 +11,20 @@ from checklib import TREE, Check, Failure, tail
 ORDER = 70
 OWN_IGT = ("movgem_stress",)
 
-# Seconds on each kernel, and its memory: KASAN takes its share.
-SECONDS = {"6.12": 600, "7.2": 600, "debug": 300}
+# Seconds that the stores of the stock kernels share, and those of the debug kernel; and
+# what memory a guest has: KASAN takes its share.
+STOCK_SECONDS, DEBUG_SECONDS = 600, 300
 MEMORY = {"6.12": "768M", "7.2": "768M", "debug": "1536M"}
-PAGE_STORE = {"6.12": "movable_ops", "7.2": "folio", "debug": "movable_ops"}
+GUESTS = [(kernel, store) for kernel, stores in checklib.STORES.items()
+          for store in stores if store != "pinned"]
 
 
 def seconds(kernel):
     """MOVGEM_STRESS_SECONDS in the environment makes all of them as long as that."""
-    return int(os.environ.get("MOVGEM_STRESS_SECONDS") or SECONDS[kernel])
+    is_debug = kernel == "debug"
+    sharing = sum((other == "debug") == is_debug for other, _ in GUESTS)
+    return int(os.environ.get("MOVGEM_STRESS_SECONDS")
+               or (DEBUG_SECONDS if is_debug else STOCK_SECONDS) // sharing)
 
 
 def progress(run):
@@ -52,5 +57,5 @@ def stress(run):
 
 
 def checks():
-    return [Check(f"stress/{kernel}/{PAGE_STORE[kernel]}", stress, kernel, PAGE_STORE[kernel])
-            for kernel in checklib.KERNELS]
+    return [Check(f"stress/{kernel}/{store}", stress, kernel, store)
+            for kernel, store in GUESTS]
