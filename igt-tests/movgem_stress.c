@@ -63,6 +63,7 @@ static const struct stress_kind kinds[] = {
 /** struct control - the controller's view of the workers */
 struct control {
 	int fd;
+	int second;				/* another device, or -1 */
 	struct stress_shared *shared;
 	const struct stress_kind *kind[STRESS_WORKERS_MAX];
 	pid_t pids[STRESS_WORKERS_MAX];		/* 0: none */
@@ -72,11 +73,11 @@ struct control {
 	uint64_t rand;
 	uint64_t kills, oom_kills;
 	uint64_t start_ns, moved_before;
-	struct drm_movgem_mem_info before;
+	struct drm_movgem_mem_info before, second_before;
 	char timeout_before[32], hugepages_before[32];
 };
 
-static struct control control;
+static struct control control = { .second = -1 };
 
 static uint64_t from_env(const char *name, uint64_t value)
 {
@@ -450,6 +451,8 @@ static void prepare(struct control *c, bool basic)
 	igt_assert_eq(stress_write_file(JOB_TIMEOUT, "200000"), 0);
 	stress_write_file("/proc/self/oom_score_adj", "-1000");
 	movgem_mem_info(c->fd, &c->before);
+	if (c->second >= 0)
+		movgem_mem_info(c->second, &c->second_before);
 	c->moved_before = c->before.pages_moved;
 	c->shared->has_folios = c->before.page_store == DRM_MOVGEM_PAGE_STORE_FOLIO;
 }
@@ -477,10 +480,20 @@ static void wait_for_workers(struct control *c)
 	} while (left);
 }
 
+static void check_freed(int fd, const struct drm_movgem_mem_info *before)
+{
+	struct drm_movgem_mem_info after;
+
+	movgem_wait_for_bos(fd, before->bos);
+	movgem_mem_info(fd, &after);
+	igt_assert_eq_u64(after.bos, before->bos);
+	igt_assert_eq_u64(after.pages, before->pages);
+	igt_assert_eq_u64(after.pages_pinned, before->pages_pinned);
+}
+
 /* All that the workers had is freed, and nothing of it was lost on the way. */
 static void check_end(struct control *c)
 {
-	struct drm_movgem_mem_info after;
 	unsigned int i;
 
 	/* One more worker takes what is in the post, and looks at it. */
@@ -491,11 +504,9 @@ static void check_end(struct control *c)
 		wait_for_workers(c);
 		break;
 	}
-	movgem_wait_for_bos(c->fd, c->before.bos);
-	movgem_mem_info(c->fd, &after);
-	igt_assert_eq_u64(after.bos, c->before.bos);
-	igt_assert_eq_u64(after.pages, c->before.pages);
-	igt_assert_eq_u64(after.pages_pinned, c->before.pages_pinned);
+	check_freed(c->fd, &c->before);
+	if (c->second >= 0)
+		check_freed(c->second, &c->second_before);
 }
 
 static void run(struct control *c, unsigned int duration, bool basic)
@@ -505,8 +516,9 @@ static void run(struct control *c, unsigned int duration, bool basic)
 
 	prepare(c, basic);
 	igt_info("MOVGEM_STRESS_SEED=%#" PRIx64 ", %u seconds, %u workers, %" PRIu64
-		 " MiB of BOs each, pages %s\n", c->shared->seed, duration,
+		 " MiB of BOs each, %s, pages %s\n", c->shared->seed, duration,
 		 c->shared->workers, c->shared->pages_max >> 8,
+		 c->second < 0 ? "one device" : "two devices",
 		 c->shared->can_move ? "move" : "cannot move");
 	c->start_ns = stress_now_ns();
 	for (i = 0; i < c->shared->workers; i++)
@@ -544,8 +556,11 @@ static void reset(struct control *c, int fd)
 {
 	if (c->shared)
 		tidy(c);
+	if (c->second >= 0)
+		close(c->second);
 	memset(c, 0, sizeof(*c));
 	c->fd = fd;
+	c->second = stress_open(1);
 }
 
 int igt_main()
