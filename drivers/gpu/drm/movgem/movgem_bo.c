@@ -77,7 +77,6 @@ static void bo_destroy(struct movgem_bo *bo)
 	spin_lock(&mdev->bos.lock);
 	list_del(&bo->device_link);
 	spin_unlock(&mdev->bos.lock);
-	movgem_stat_sub(mdev, bos_live, 1);
 
 	if (bo->base.import_attach)
 		movgem_import_fini(bo);
@@ -94,6 +93,8 @@ static void bo_destroy(struct movgem_bo *bo)
 		drm_gem_object_put(bo->exclusive_root);
 	mutex_destroy(&bo->own_gpuva_lock);
 	kvfree_rcu(bo, rcu);
+	/* Last: who sees that the BO is gone finds its pages gone too. */
+	movgem_stat_sub(mdev, bos_live, 1);
 	drm_dev_put(drm);
 }
 

@@ -3,10 +3,11 @@
 #ifndef _MOVGEM_DRV_H_
 #define _MOVGEM_DRV_H_
 
+#include <linux/fs.h>
+
 struct drm_file;
 struct drm_minor;
 struct drm_printer;
-struct file_operations;
 struct movgem_device;
 struct workqueue_struct;
 
