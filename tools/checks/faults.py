@@ -1,16 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0
 """Fault injection: every allocation of every call fails once. The debug kernel can do that."""
 
+import re
+
 from checklib import STORES, Check
 from igt_guest import run_igt
 
 ORDER = 55
 OWN_IGT = ("movgem_fault_injection",)
 
+# What the kernel says at warning level of an allocation that failed: a page fault that is
+# repeated, a scheduler that could not be made, a slab that could not grow.
+OUT_OF_MEMORY = re.compile(
+    r"^<[34]>[^\n]*(?:Huh VM_FAULT_OOM leaked out to the #PF handler\. Retrying PF|"
+    r"drm_sched_init: Failed to setup GPU scheduler--out of memory|"
+    r"SLUB: Unable to allocate memory on CPU |\] +cache: \S+, object size: |"
+    r"\] +\S+ debugging increased min order|\] +node \d+: slabs: )[^\n]*(?:\n|\Z)", re.MULTILINE)
+
 
 def faults(run):
     # The DIMM is movable memory, which pages leave when they are pinned.
-    run_igt(run, ["--mem", "2G", "--dimm", "512M"], tests="^movgem_fault_injection@")
+    run_igt(run, ["--mem", "2G", "--dimm", "512M"], tests="^movgem_fault_injection@",
+            expected=OUT_OF_MEMORY)
 
 
 def checks():

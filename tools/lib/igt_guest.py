@@ -17,14 +17,15 @@ import igt_results
 MEMORY_TOLERANCE_KB = {"6.12": 2048, "7.2": 2048, "debug": 65536}
 
 
-def run_igt(run, options=(), tests=None, without=(), limit=None, host=None):
+def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expected=None):
     """Runs IGT tests in one guest of RUN's kernel and page store and records a case for each
     subtest, and "reload" for rmmod and insmod after them.
 
     OPTIONS are tools/vm's. TESTS is a regular expression for program@subtest (default: all
     but those that other groups have in OWN_IGT); WITHOUT names programs to leave out. HOST,
     if given, is called with the path of a QMP socket in a thread while the guest runs; what
-    it raises fails the check. LIMIT is the time-out in seconds on a stock kernel.
+    it raises fails the check. LIMIT is the time-out in seconds on a stock kernel. EXPECTED is
+    a regular expression for kernel warnings that these tests provoke.
     """
     if not os.path.exists(f"{checklib.BUILD}/igt/test-list.txt"):
         raise checklib.Skip("there is no out/build/igt/test-list.txt: build/igt-tests failed")
@@ -61,7 +62,7 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None):
     if thread:
         thread.join(10)
 
-    cases = igt_results.cases(share)
+    cases = igt_results.cases(share, expected)
     for case in cases:
         run.record(case.name, case.outcome, case.seconds, case.text)
     judge_reload(run, share)
