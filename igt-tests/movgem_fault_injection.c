@@ -60,7 +60,8 @@
  *
  * SUBTEST: workers
  * Description: One allocation in ten fails under any function of the driver,
- *              in whatever task, while binds and jobs go on.
+ *              in whatever task, while binds and jobs go on; and three in ten
+ *              while VMs are made.
  *
  * SUBTEST: kmemleak
  * Description: What all of that has left behind: nothing.
@@ -231,8 +232,19 @@ out:
 static void test_workers(int fd)
 {
 	unsigned int worked = 0, failed = 0, still = 0;
+	uint32_t vm;
 
-	igt_require_f(fault_driver_only(10), "no stack trace filter in this kernel\n");
+	/* Often enough that what tries a second time fails that time too. */
+	igt_require_f(fault_driver_only(30), "no stack trace filter in this kernel\n");
+	for (int i = 0; i < 300; i++) {
+		int ret = __movgem_vm_create(fd, 0, &vm);
+
+		igt_assert_f(!ret || ret == -ENOMEM, "%s\n", strerror(-ret));
+		if (!ret)
+			movgem_vm_destroy(fd, vm);
+	}
+
+	igt_assert(fault_driver_only(10));
 	for (int i = 0; i < 300; i++)
 		some_work(fd, &worked, &failed);
 	fault_driver_only(0);

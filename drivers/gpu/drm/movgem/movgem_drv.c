@@ -363,6 +363,7 @@ err_driver:
 	platform_driver_unregister(&movgem_platform_driver);
 err_wq:
 	destroy_workqueue(movgem_wq);
+	movgem_vm_exit();
 	return ret;
 }
 module_init(movgem_init);
@@ -378,6 +379,7 @@ static void __exit movgem_exit(void)
 	destroy_workqueue(movgem_wq);
 	/* Fences of ours are freed by RCU callbacks. */
 	rcu_barrier();
+	movgem_vm_exit();
 }
 module_exit(movgem_exit);
 

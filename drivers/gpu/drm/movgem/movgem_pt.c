@@ -184,8 +184,11 @@ int movgem_pt_init(struct movgem_pt *pt, struct movgem_device *mdev)
 	rwlock_init(&pt->lock);
 	xa_init(&pt->tables);
 	ret = table_add(pt, 0, PT_LEVELS - 1);
-	if (ret)
+	if (ret) {
+		/* An insertion that fails leaves nodes in the array. */
+		xa_destroy(&pt->tables);
 		return ret;
+	}
 
 	mutex_lock(&mdev->pts.lock);
 	list_add_tail(&pt->link, &mdev->pts.list);

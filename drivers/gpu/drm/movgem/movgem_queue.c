@@ -108,6 +108,14 @@ static void movgem_destroy_wq(struct drm_device *drm, void *wq)
 	destroy_workqueue(wq);
 }
 
+/* An insertion that fails leaves nodes in the array. */
+static void movgem_destroy_queues(struct drm_device *drm, void *priv)
+{
+	struct movgem_device *mdev = priv;
+
+	xa_destroy(&mdev->queues);
+}
+
 /**
  * movgem_queue_init_device - set up what the queues of a device share
  * @mdev: the device, not registered yet
@@ -144,8 +152,7 @@ int movgem_queue_init_device(struct movgem_device *mdev)
 
 	/* Empty when the device goes: a queue holds the device. */
 	xa_init(&mdev->queues);
-
-	return 0;
+	return drmm_add_action_or_reset(&mdev->drm, movgem_destroy_queues, mdev);
 }
 
 /* The context of the fences that others see, see struct drm_sched_entity. */
@@ -533,6 +540,9 @@ void movgem_queue_close_all(struct movgem_file *mfile)
 		xa_erase(&mfile->queues, id);
 		movgem_queue_kill(queue);
 	}
+
+	/* Nodes of insertions that have failed are still there. */
+	xa_destroy(&mfile->queues);
 
 	wait_event_timeout(usage->idle, !atomic_read(&usage->queues),
 			   msecs_to_jiffies(MOVGEM_CLOSE_WAIT_MS));

@@ -223,6 +223,15 @@ void movgem_vm_kill(struct movgem_vm *vm)
 	movgem_vm_put(vm);
 }
 
+/**
+ * movgem_vm_exit - the module goes, and no VM is left
+ */
+void movgem_vm_exit(void)
+{
+	/* An allocation that fails leaves nodes behind. */
+	ida_destroy(&movgem_asids);
+}
+
 /* DRM_IOCTL_MOVGEM_VM_CREATE */
 int movgem_vm_create_ioctl(struct drm_device *drm, void *data,
 			   struct drm_file *file)

@@ -151,5 +151,6 @@ int movgem_vm_destroy_ioctl(struct drm_device *drm, void *data,
 int movgem_vm_bind_ioctl(struct drm_device *drm, void *data,
 			 struct drm_file *file);
 void movgem_vm_close_all(struct movgem_file *mfile);
+void movgem_vm_exit(void);
 
 #endif
