@@ -487,6 +487,13 @@ class Cgroup:
     def current_mib(self):
         return int(read(f"{self.path}/memory.current")) / MIB
 
+    def squeeze(self):
+        """Without what the kernel only caches: files, slabs, charges that processors keep for
+        the next time."""
+        write("/proc/sys/vm/drop_caches", 3)
+        write(f"{self.path}/memory.high", 0)
+        write(f"{self.path}/memory.high", "max")
+
     def events(self):
         return {name: field(f"{self.path}/memory.events", name)
                 for name in ("max", "oom", "oom_kill")}
@@ -538,6 +545,7 @@ def memcg(run, limit, mib):
              f"{after:.1f} MiB after the kernel was made to compact memory")
     run.finish()
     settle(cgroup.current_mib)
+    cgroup.squeeze()
     run.result["charged_after_exit_mib"] = round(cgroup.current_mib() - empty, 1)
 
     # Now something else in the cgroup needs memory: who has to go?
@@ -552,6 +560,7 @@ def memcg(run, limit, mib):
     for process in (hold, other):
         process.kill()
     settle(cgroup.current_mib)
+    cgroup.squeeze()
     run.result["charged_at_end_mib"] = round(cgroup.current_mib() - empty, 1)
 
 
@@ -598,6 +607,19 @@ def oom(run):
     run.had(back if dead else 0, run.result["hog_mib"], "MiB of the hog back")
 
 
+def cma_alloc(run, area, pages):
+    """Pages in one piece, in a process of its own: where some cannot move the kernel tries
+    again at every page of the area, for hours, but a signal ends that."""
+    command = f"echo {pages} >{area}/alloc"
+    with subprocess.Popen(["sh", "-c", command], stderr=subprocess.DEVNULL) as process:
+        stalled = Stalled()
+        while process.poll() is None:
+            if stalled.look(run.hold.moved() // 64):
+                process.kill()
+            time.sleep(0.1)
+    return process.returncode == 0
+
+
 def cma(run, mib):
     """A CMA area is allocated from, in pieces as large as can be had."""
     area = glob.glob("/sys/kernel/debug/cma/*")[0]
@@ -620,9 +642,7 @@ def cma(run, mib):
     largest, piece = 0, 1 << (pages.bit_length() - 1)
     while piece >= MIB // PAGE:
         before = int(read(f"{area}/used"))
-        try:
-            write(f"{area}/alloc", piece)
-        except OSError:
+        if not cma_alloc(run, area, piece):
             piece //= 2
             continue
         if int(read(f"{area}/used")) - before != piece:
