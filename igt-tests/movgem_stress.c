@@ -16,6 +16,7 @@
 #include "igt.h"
 #include "igt_debugfs.h"
 #include "igt_kmod.h"
+#include "ioctl_wrappers.h"
 #include "movgem_stress.h"
 
 /**
@@ -423,6 +424,26 @@ static void choose_workers(struct control *c, bool basic)
 		     "MOVGEM_STRESS_WORKERS=%s names a kind that there is not\n", text);
 }
 
+/* Whether vgem maps what it imports, and so pins it. */
+static bool vgem_pins(int fd)
+{
+	int vgem = stress_open_other("vgem"), dmabuf;
+	struct drm_movgem_bo_info info;
+	uint32_t handle, theirs;
+
+	if (vgem < 0)
+		return false;
+	handle = movgem_bo_create(fd, MOVGEM_PAGE, 0);
+	dmabuf = prime_handle_to_fd(fd, handle);
+	theirs = prime_fd_to_handle(vgem, dmabuf);
+	movgem_bo_info(fd, handle, &info);
+	gem_close(vgem, theirs);
+	close(dmabuf);
+	gem_close(fd, handle);
+	close(vgem);
+	return info.pins;
+}
+
 static void prepare(struct control *c, bool basic)
 {
 	unsigned long total_kb = stress_meminfo_kb("MemTotal:");
@@ -436,6 +457,7 @@ static void prepare(struct control *c, bool basic)
 	c->rand = c->rand ?: 1;
 	igt_assert(igt_debugfs_path(c->fd, c->shared->debugfs, sizeof(c->shared->debugfs)));
 	c->shared->can_move = movgem_can_move(c->fd);
+	c->shared->vgem_pins = vgem_pins(c->fd);
 	c->shared->frames_left = min(total_kb / 4 / 256, 1024ul);
 	/* A datagram each, which is there or not. */
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, c->shared->post))

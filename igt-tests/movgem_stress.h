@@ -127,6 +127,7 @@ struct stress_shared {
 	char debugfs[96];	/* directory of the first device */
 	bool can_move;
 	bool has_folios;	/* pages that system calls can get hold of */
+	bool vgem_pins;		/* it maps what it imports, before Linux 7.2 */
 	unsigned int workers;
 	struct stress_slot slots[STRESS_WORKERS_MAX];
 };

@@ -151,9 +151,12 @@ void stress_hugetlb(struct stress_worker *w)
 			map = mmap(NULL, had * HUGE_PAGE, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 		if (map != MAP_FAILED) {
-			marked = mark(w, map, had * HUGE_PAGE / PAGE, seed);
-			stress_sleep(w, 100000);
-			check_marks(w, map, marked, seed, "a huge page");
+			/* While a block goes offline its huge pages are not to be had. */
+			if (!madvise(map, had * HUGE_PAGE, MADV_POPULATE_WRITE)) {
+				marked = mark(w, map, had * HUGE_PAGE / PAGE, seed);
+				stress_sleep(w, 100000);
+				check_marks(w, map, marked, seed, "a huge page");
+			}
 			munmap(map, had * HUGE_PAGE);
 		}
 		stress_write_file(HUGEPAGES, "0");
