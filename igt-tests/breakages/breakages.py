@@ -42,8 +42,8 @@ LIST = [
         "copy-before-zap", "the page is copied before CPU entries are zapped",
         [(MOVABLE,
           "\tret = movgem_migrate_begin(move);\n\tif (ret)\n\t\treturn ret;\n"
-          "\tret = movgem_migrate_copy(move, dst, 2);\n",
-          "\tret = movgem_migrate_copy(move, dst, 2);\n"
+          "\tret = copy_content(move, dst, src);\n",
+          "\tret = copy_content(move, dst, src);\n"
           "\tif (!ret)\n\t\tret = movgem_migrate_begin(move);\n"
           "\tif (ret)\n\t\treturn ret;\n")],
         ["movgem_migrate@cpu-hammer,writers-debugfs"]),
@@ -52,7 +52,7 @@ LIST = [
         [(MIGRATE,
           "\tif (run->flush && run->epoch == mdev->flush.epoch)\n"
           "\t\tflush_locked(mdev);\n", ""),
-         (MIGRATE, "\tcopy_highpage(dst, src);\n",
+         (MOVABLE, "\tcopy_highpage(dst, src);\n",
           "\tcopy_highpage(dst, src);\n\tmovgem_migrate_flush(movgem_bo_device(bo));\n")],
         ["movgem_migrate@gpu-hammer,writers-debugfs"]),
     Breakage(
@@ -92,7 +92,8 @@ LIST = [
     Breakage(
         "first-vm-only", "only the first GPU mapping of a page is rewired",
         [(VMA,
-          "\t\tif (bo->gpu_maps == 1)\n\t\t\treturn;\n", "\t\treturn;\n")],
+          "\t     vma = vma_tree_iter_next(vma, index, index))\n\t\twrite_one(",
+          "\t     vma = NULL)\n\t\twrite_one(")],
         ["movgem_migrate@several-vms,writers-debugfs"]),
     Breakage(
         "gpu-not-rewired", "CPU mappings follow a page, GPU mappings do not",
@@ -136,8 +137,8 @@ LIST = [
         ["movgem_pt"]),
     Breakage(
         "table-writers-ignored", "entries are written while their table is copied",
-        [("movgem_pt.c", "\tread_lock(&pt->lock);\n\tif (!cursor->table ||", "\tif (!cursor->table ||"),
-         ("movgem_pt.c", "pte);\n\tread_unlock(&pt->lock);\n", "pte);\n"),
+        [("movgem_pt.h", "\tread_lock(&pt->lock);\n", ""),
+         ("movgem_pt.h", "\tread_unlock(&pt->lock);\n", ""),
          ("movgem_pt.c", "\tcopy_page(page_address(dst), page_address(src));\n",
           "\tcopy_page(page_address(dst), page_address(src));\n\tfor (int i = 0; i < 20000; i++)\n\t\tcpu_relax();\n")],
         ["movgem_pt@jobs-and-pages,bind-race"]),

@@ -73,8 +73,12 @@ def parse_args():
              "each processor); the others have the host to themselves")
     add("--out", metavar="DIR", default=OUT,
         help="where bench.json and bench/ go (default: out)")
+    add("--guests", metavar="REGEX", default="",
+        help="only the guests whose name this matches, see --list; implies --keep")
     add("--keep", action="store_true",
-        help="keep what raw.json has of other parts, and have them in the table again")
+        help="keep what raw.json has of other guests, and have them in the table again")
+    add("--resume", action="store_true",
+        help="go on after a run that was stopped: only the guests that raw.json lacks")
     add("--replot", action="store_true", help="boot nothing: table and plots from raw.json")
     add("--rst", action="store_true",
         help="boot nothing: put the table of raw.json into Documentation/benchmark.rst")
@@ -105,7 +109,17 @@ def parse_args():
     if not args.kernels:
         parser.error(f"none of the kernels has {args.stores}")
     args.out = os.path.abspath(args.out)
+    if args.guests or args.resume:
+        args.keep = True
     return args
+
+
+def chosen(args, raw=None):
+    """The guests to boot, of which @raw has none that are to be skipped."""
+    guests = [guest for guest in plan.make(args) if re.search(args.guests, guest.key)]
+    if args.resume and raw:
+        guests = [guest for guest in guests if not set(guest.commands) <= set(raw)]
+    return guests
 
 
 def build(args):
@@ -191,14 +205,18 @@ def measure(args, guest):
 
 def measure_all(args, raw, kernels):
     """Fills @raw; returns the keys of the guests that failed."""
-    guests = plan.make(args)
+    guests = chosen(args, raw)
     counting = [guest for guest in guests if guest.icount]
     alone = [guest for guest in guests if not guest.icount]
     say(f"{len(guests)} guests: {len(counting)} that count instructions, {args.jobs} at a time, "
         f"then {len(alone)} that have the host to themselves")
     failed = []
+    done = 0
 
     def keep(guest, found, release):
+        nonlocal done
+        done += 1
+        say(f"{done} of {len(guests)} guests are through")
         if found is None:
             failed.append(guest.key)
             return
@@ -373,7 +391,7 @@ def main():
         selftest()
         return 0
     if args.list:
-        for guest in plan.make(args):
+        for guest in chosen(args):
             print(f"{guest.key:32} {'icount' if guest.icount else 'wall  '} "
                   f"{'; '.join(guest.commands.values())}")
         return 0

@@ -275,6 +275,18 @@ static inline bool movgem_bo_has_pages(struct movgem_bo *bo)
 	return bo->has_pages && bo->madv != DRM_MOVGEM_MADV_PURGED;
 }
 
+/**
+ * movgem_migrate_blocked - whether the GPU has to wait for a page
+ * @slot: the page, its BO's pages_lock held
+ *
+ * Return: true if so.
+ */
+static inline bool movgem_migrate_blocked(const struct movgem_slot *slot)
+{
+	return slot->state != MOVGEM_PAGE_RESIDENT &&
+	       slot->state != MOVGEM_PAGE_RETAKEN;
+}
+
 static inline u32 movgem_bo_count(struct movgem_bo *bo)
 {
 	return bo->base.size >> PAGE_SHIFT;

@@ -2,7 +2,6 @@
 /* Copyright (C) 2026 movgem maintainers */
 
 #include <linux/delay.h>
-#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/wait_bit.h>
@@ -29,8 +28,8 @@
  *    the pages were blocked, and one zap of the CPU's page table entries of the
  *    run, through the mapping of the BO's own file, in which every VMA of the
  *    BO is for life. For the other pages of the run steps 2 and 3 are done.
- * 4. copy: nobody can write to the page. A last look at its references, then
- *    the content goes over.
+ * 4. copy: nobody can write to the page. The page store has a last look at its
+ *    references, then the content goes over.
  * 5. rewire: the BO's slot and the entry in every GPU VM point to the new
  *    page; it is RESIDENT, and whoever waited for it goes on.
  *
@@ -106,13 +105,15 @@ struct run {
 static void set_state(struct movgem_bo *bo, struct movgem_slot *slot,
 		      enum movgem_page_state state)
 {
+	enum movgem_page_state old = slot->state;
+
 	lockdep_assert_held(&bo->pages_lock);
 
-	if (slot->state == MOVGEM_PAGE_MOVING)
+	if (old == MOVGEM_PAGE_MOVING)
 		bo->moving--;
 	if (state == MOVGEM_PAGE_MOVING)
 		bo->moving++;
-	if (slot->state != MOVGEM_PAGE_RESIDENT)
+	if (old != MOVGEM_PAGE_RESIDENT)
 		bo->away--;
 	if (state != MOVGEM_PAGE_RESIDENT)
 		bo->away++;
@@ -122,8 +123,7 @@ static void set_state(struct movgem_bo *bo, struct movgem_slot *slot,
 /* Used by CPU and GPU, whoever holds it. */
 static bool in_use(const struct movgem_slot *slot)
 {
-	return slot->state == MOVGEM_PAGE_RESIDENT ||
-	       slot->state == MOVGEM_PAGE_RETAKEN;
+	return !movgem_migrate_blocked(slot);
 }
 
 /* No CPU fault may map it. */
@@ -137,7 +137,7 @@ static bool is_quiet(const struct movgem_slot *slot)
  * Make the GPU stall on the page as soon as its TLBs have forgotten it. The
  * state is the one to block for by now: the entries are written after it.
  */
-static void block(struct movgem_bo *bo, struct movgem_slot *slot)
+static inline void block(struct movgem_bo *bo, struct movgem_slot *slot)
 {
 	struct movgem_device *mdev = movgem_bo_device(bo);
 
@@ -153,7 +153,7 @@ static void block(struct movgem_bo *bo, struct movgem_slot *slot)
 }
 
 /* Let the GPU have the page that the slot has now. */
-static void unblock(struct movgem_bo *bo, struct movgem_slot *slot)
+static inline void unblock(struct movgem_bo *bo, struct movgem_slot *slot)
 {
 	struct movgem_device *mdev = movgem_bo_device(bo);
 
@@ -231,8 +231,8 @@ bool movgem_migrate_isolate(struct movgem_slot *slot)
 }
 
 /* Take a page into the run. */
-static void run_add(struct movgem_bo *bo, struct movgem_slot *slot,
-		    enum movgem_page_state state, struct run *run)
+static inline void run_add(struct movgem_bo *bo, struct movgem_slot *slot,
+			   enum movgem_page_state state, struct run *run)
 {
 	bool blocked = !in_use(slot);
 
@@ -253,11 +253,11 @@ static void run_add(struct movgem_bo *bo, struct movgem_slot *slot,
  */
 static bool in_batch(struct movgem_bo *bo, struct movgem_slot *slot)
 {
-	if (slot->busy || !PageLocked(slot->page))
+	if (slot->state != MOVGEM_PAGE_ISOLATED &&
+	    (slot->state != MOVGEM_PAGE_RETAKEN ||
+	     movgem_stall_wants(movgem_bo_device(bo), slot)))
 		return false;
-	if (slot->state == MOVGEM_PAGE_RETAKEN)
-		return !movgem_stall_wants(movgem_bo_device(bo), slot);
-	return slot->state == MOVGEM_PAGE_ISOLATED;
+	return !slot->busy && PageLocked(slot->page);
 }
 
 /* Extend the run from page @from on by @step, which is 1 or -1. */
@@ -278,10 +278,8 @@ static void run_extend(struct movgem_bo *bo, u32 from, int step,
 	}
 }
 
-static int may_move(const struct movgem_move *move)
+static inline int may_move(struct movgem_bo *bo, const struct movgem_move *move)
 {
-	struct movgem_bo *bo = movgem_slot_bo(move->slot);
-
 	if (!movgem_bo_has_pages(bo) || (bo->pins && !move->pinned))
 		return -EBUSY;
 	/* An importer has been quicker than this move. */
@@ -294,15 +292,14 @@ static int may_move(const struct movgem_move *move)
  * Steps 2 and 3 of a page that is QUIESCED already. While somebody is about to
  * quiesce pages of the BO it cannot be told whether this one is among them.
  */
-static bool claim_quiesced(const struct movgem_move *move)
+static bool claim_quiesced(struct movgem_bo *bo, const struct movgem_move *move)
 {
 	struct movgem_slot *slot = move->slot;
-	struct movgem_bo *bo = movgem_slot_bo(slot);
 	bool ok;
 
 	spin_lock(&bo->pages_lock);
 	ok = slot->state == MOVGEM_PAGE_QUIESCED && !bo->quiescing &&
-	     !may_move(move);
+	     !may_move(bo, move);
 	if (ok)
 		set_state(bo, slot, MOVGEM_PAGE_MOVING);
 	spin_unlock(&bo->pages_lock);
@@ -319,7 +316,7 @@ static int try_claim(const struct movgem_move *move, struct run *run)
 
 	lockdep_assert_held(&bo->pages_lock);
 
-	ret = may_move(move);
+	ret = may_move(bo, move);
 	if (ret)
 		return ret;
 	if (slot->busy || (in_use(slot) && movgem_stall_wants(mdev, slot)))
@@ -395,9 +392,6 @@ static int claim_and_quiesce(const struct movgem_move *move)
 	};
 	int ret;
 
-	if (claim_quiesced(move))
-		return 0;
-
 	if (move->mode == MIGRATE_ASYNC && !move->unmapped &&
 	    movgem_mmap_contended(bo)) {
 		movgem_stat_inc(movgem_bo_device(bo), migrate_eagain_lock);
@@ -406,6 +400,25 @@ static int claim_and_quiesce(const struct movgem_move *move)
 	ret = claim(move, &run);
 	if (!ret)
 		quiesce(move, &run);
+	return ret;
+}
+
+/* Steps 2 and 3 of a page that is the first of a run. */
+static noinline int begin_run(struct movgem_bo *bo,
+			      const struct movgem_move *move)
+{
+	struct movgem_device *mdev = movgem_bo_device(bo);
+	unsigned long switches = current->nvcsw;
+	int ret;
+
+	ret = movgem_share_evict(bo, move->mode, move->pinned);
+	if (!ret)
+		ret = claim_and_quiesce(move);
+
+	if (move->mode == MIGRATE_ASYNC && current->nvcsw != switches)
+		movgem_stat_inc(mdev, migrate_async_slept);
+	if (ret)
+		trace_movgem_move(bo, move->slot, move->mode, ret);
 	return ret;
 }
 
@@ -420,48 +433,14 @@ int movgem_migrate_begin(const struct movgem_move *move)
 {
 	struct movgem_bo *bo = movgem_slot_bo(move->slot);
 	struct movgem_device *mdev = movgem_bo_device(bo);
-	unsigned long switches = current->nvcsw;
-	int ret;
 
 	if (move->mode == MIGRATE_ASYNC)
 		movgem_stat_inc(mdev, migrate_async);
 	else
 		movgem_stat_inc(mdev, migrate_sync);
 
-	ret = movgem_share_evict(bo, move->mode, move->pinned);
-	if (!ret)
-		ret = claim_and_quiesce(move);
-
-	if (move->mode == MIGRATE_ASYNC && current->nvcsw != switches)
-		movgem_stat_inc(mdev, migrate_async_slept);
-	if (ret)
-		trace_movgem_move(bo, move->slot, move->mode, ret);
-	return ret;
-}
-
-/**
- * movgem_migrate_copy - step 4
- * @move: the page, MOVING
- * @dst: where to, locked
- * @refs: references of the page when nobody but its owners uses it
- *
- * Context: does not sleep.
- *
- * Return: 0, or -EAGAIN if somebody has a reference.
- */
-int movgem_migrate_copy(const struct movgem_move *move, struct page *dst,
-			int refs)
-{
-	struct movgem_bo *bo = movgem_slot_bo(move->slot);
-	struct page *src = move->slot->page;
-
-	if (page_count(src) != refs) {
-		movgem_stat_inc(movgem_bo_device(bo), migrate_eagain_refs);
-		return -EAGAIN;
-	}
-	copy_highpage(dst, src);
-	trace_movgem_copy(bo, move->slot, dst);
-	return 0;
+	/* Mostly, and that neither sleeps nor has other devices to ask. */
+	return claim_quiesced(bo, move) ? 0 : begin_run(bo, move);
 }
 
 /**
@@ -584,17 +563,6 @@ void movgem_migrate_wait(struct movgem_bo *bo, u32 index)
 
 	if (!left && movgem_migrate_retake(bo, index, true))
 		movgem_stat_inc(movgem_bo_device(bo), cpu_retake);
-}
-
-/**
- * movgem_migrate_blocked - whether the GPU has to wait for a page
- * @slot: the page, its BO's pages_lock held
- *
- * Return: true if so.
- */
-bool movgem_migrate_blocked(const struct movgem_slot *slot)
-{
-	return !in_use(slot);
 }
 
 /**

@@ -181,6 +181,7 @@ int movgem_pt_init(struct movgem_pt *pt, struct movgem_device *mdev)
 	int ret;
 
 	pt->mdev = mdev;
+	pt->moves = 1;
 	rwlock_init(&pt->lock);
 	xa_init(&pt->tables);
 	ret = table_add(pt, 0, PT_LEVELS - 1);
@@ -264,31 +265,21 @@ int movgem_pt_reserve(struct movgem_pt *pt, u64 va, u64 size)
 }
 
 /**
- * movgem_pt_set_near - write the entry of a page near the last one
- * @pt: the tables, with @va reserved
- * @cursor: the last one
+ * movgem_pt_seek - find the table of an address
+ * @pt: the tables, with @va reserved and the lock held
+ * @cursor: where it is
  * @va: GPU address
- * @pte: the entry
- *
- * Context: any; the caller holds a lock that protects @cursor. TLBs may still
- * have what was there before.
  */
-void movgem_pt_set_near(struct movgem_pt *pt, struct movgem_pt_cursor *cursor,
-			u64 va, u64 pte)
+void movgem_pt_seek(const struct movgem_pt *pt, struct movgem_pt_cursor *cursor,
+		    u64 va)
 {
-	u64 first = round_down(va, BIT_ULL(pt_shift(1)));
 	int level = 0;
 
-	read_lock(&pt->lock);
-	if (!cursor->table || cursor->va != first ||
-	    cursor->moves != pt->moves) {
-		cursor->table = pt_entry(pt, first, &level);
-		cursor->va = first;
-		cursor->moves = pt->moves;
-	}
-	/* Who reads the entry sees what was copied to the page before. */
-	smp_store_release(&cursor->table[pt_index(va, 0)], pte);
-	read_unlock(&pt->lock);
+	lockdep_assert_held(&pt->lock);
+
+	cursor->va = round_down(va, MOVGEM_PT_SPAN);
+	cursor->table = pt_entry(pt, cursor->va, &level);
+	cursor->moves = pt->moves;
 }
 
 /**

@@ -70,8 +70,8 @@ struct movgem_pt {
 	/** @link: in &movgem_device.pts.list. */
 	struct list_head link;
 
-	/** @moves: moves of tables so far; by @lock. */
-	u32 moves;
+	/** @moves: counts moves of tables, from one on; by @lock. */
+	u64 moves;
 
 	/** @store_priv: of the page store. */
 	void *store_priv;
@@ -81,24 +81,49 @@ struct movgem_pt {
  * struct movgem_pt_cursor - where an entry was written last; zeroed at first
  */
 struct movgem_pt_cursor {
-	/** @table: entries of the lowest table there, or NULL. */
+	/** @table: entries of the lowest table there. */
 	u64 *table;
 
 	/** @va: first address that @table translates. */
 	u64 va;
 
 	/** @moves: &movgem_pt.moves when @table was looked up. */
-	u32 moves;
+	u64 moves;
 };
+
+/* How much a table of the lowest level translates. */
+#define MOVGEM_PT_SPAN	((u64)PAGE_SIZE * PAGE_SIZE / sizeof(u64))
 
 int movgem_pt_init(struct movgem_pt *pt, struct movgem_device *mdev);
 void movgem_pt_fini(struct movgem_pt *pt);
 int movgem_pt_reserve(struct movgem_pt *pt, u64 va, u64 size);
 void movgem_pt_set(struct movgem_pt *pt, u64 va, u64 pte);
-void movgem_pt_set_near(struct movgem_pt *pt, struct movgem_pt_cursor *cursor,
-			u64 va, u64 pte);
+void movgem_pt_seek(const struct movgem_pt *pt, struct movgem_pt_cursor *cursor,
+		    u64 va);
 void movgem_pt_move(struct movgem_pt_table *table, struct page *dst);
 u64 movgem_pt_table_va(const struct movgem_pt_table *table);
+
+/**
+ * movgem_pt_set_near - write the entry of a page near the last one
+ * @pt: the tables, with @va reserved
+ * @cursor: the last one
+ * @va: GPU address
+ * @pte: the entry
+ *
+ * Context: any; the caller holds a lock that protects @cursor. TLBs may still
+ * have what was there before.
+ */
+static inline void movgem_pt_set_near(struct movgem_pt *pt,
+				      struct movgem_pt_cursor *cursor, u64 va,
+				      u64 pte)
+{
+	read_lock(&pt->lock);
+	if (cursor->moves != pt->moves || va - cursor->va >= MOVGEM_PT_SPAN)
+		movgem_pt_seek(pt, cursor, va);
+	/* Who reads the entry sees what was copied to the page before. */
+	smp_store_release(&cursor->table[(va - cursor->va) >> PAGE_SHIFT], pte);
+	read_unlock(&pt->lock);
+}
 
 /**
  * movgem_pt_walk - translate one address, as the hardware's walker does

@@ -54,7 +54,7 @@ static inline bool movgem_stall_wants(struct movgem_device *mdev,
 				      const struct movgem_slot *slot)
 {
 	/* Who stalls on this page is added under the lock that is held. */
-	return !list_empty_careful(&mdev->stalls.list) &&
+	return !list_empty(&mdev->stalls.list) &&
 	       movgem_stall_find(mdev, slot, false);
 }
 
@@ -66,7 +66,7 @@ static inline bool movgem_stall_wants(struct movgem_device *mdev,
 static inline void movgem_stall_wake(struct movgem_device *mdev,
 				     const struct movgem_slot *slot)
 {
-	if (!list_empty_careful(&mdev->stalls.list))
+	if (!list_empty(&mdev->stalls.list))
 		movgem_stall_find(mdev, slot, true);
 }
 

@@ -135,14 +135,11 @@ struct movgem_move {
 /* The steps of a move: movgem_migrate.c */
 bool movgem_migrate_isolate(struct movgem_slot *slot);
 int movgem_migrate_begin(const struct movgem_move *move);
-int movgem_migrate_copy(const struct movgem_move *move, struct page *dst,
-			int refs);
 void movgem_migrate_end(const struct movgem_move *move, struct page *dst,
 			int ret);
 void movgem_migrate_putback(struct movgem_slot *slot);
 void movgem_migrate_drain(struct movgem_bo *bo);
 void movgem_migrate_wait(struct movgem_bo *bo, u32 index);
-bool movgem_migrate_blocked(const struct movgem_slot *slot);
 bool movgem_migrate_retake(struct movgem_bo *bo, u32 index, bool quiesced);
 void movgem_migrate_flush(struct movgem_device *mdev);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 movgem maintainers */
 
-#include <linux/delay.h>
+#include <linux/highmem.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -11,6 +11,7 @@
 #include "movgem_bo.h"
 #include "movgem_pt.h"
 #include "movgem_store.h"
+#include "movgem_trace.h"
 
 /**
  * DOC: Page store movable_ops
@@ -63,6 +64,22 @@ static void unmark_movable(struct page *page)
 	put_page(page);
 }
 
+/* Step 4 of a move, see movgem_migrate.c. */
+static int copy_content(const struct movgem_move *move, struct page *dst,
+			struct page *src)
+{
+	struct movgem_bo *bo = movgem_slot_bo(move->slot);
+
+	/* The slot's reference and the caller's. */
+	if (page_count(src) != 2) {
+		movgem_stat_inc(movgem_bo_device(bo), migrate_eagain_refs);
+		return -EAGAIN;
+	}
+	copy_highpage(dst, src);
+	trace_movgem_copy(bo, move->slot, dst);
+	return 0;
+}
+
 /* Called with both pages locked, the slot's and the caller's reference held. */
 static int move_page(const struct movgem_move *move, struct page *dst)
 {
@@ -72,7 +89,7 @@ static int move_page(const struct movgem_move *move, struct page *dst)
 	ret = movgem_migrate_begin(move);
 	if (ret)
 		return ret;
-	ret = movgem_migrate_copy(move, dst, 2);
+	ret = copy_content(move, dst, src);
 	movgem_migrate_end(move, dst, ret);
 	if (ret)
 		return ret;

@@ -57,45 +57,46 @@ static struct movgem_vm *vma_vm(struct movgem_vma *vma)
 	return to_movgem_vm(vma->base.vm);
 }
 
-/* The entry that a page should have, by the state of its slot. */
-static u64 vma_pte(struct movgem_vma *vma, u64 va)
+/* The entry that a page should have, by the state of its slot, or zero. */
+static u64 page_pte(struct movgem_bo *bo, u32 index)
 {
-	u32 index = (va - vma->base.va.addr + vma->base.gem.offset) >>
-		    PAGE_SHIFT;
-	struct movgem_bo *bo = vma_bo(vma);
-	u64 pte = MOVGEM_PTE_VALID;
+	struct movgem_slot *slot;
+	u64 pte;
 
 	lockdep_assert_held(&bo->pages_lock);
 
-	if (va >= vma->hole.start && va < vma->hole.end)
-		return 0;
+	if (!movgem_bo_has_pages(bo))
+		return bo->import.addrs ?
+		       bo->import.addrs[index] | MOVGEM_PTE_VALID : 0;
 
-	if (bo->import.addrs) {
-		pte |= bo->import.addrs[index];
-	} else if (movgem_bo_has_pages(bo)) {
-		struct movgem_slot *slot = &bo->slot[index];
-
-		pte |= page_to_phys(slot->page);
-		if (movgem_migrate_blocked(slot))
-			pte |= MOVGEM_PTE_BLOCKED;
-	} else {
-		return 0;
-	}
-	if (vma->readonly)
-		pte |= MOVGEM_PTE_READONLY;
+	slot = &bo->slot[index];
+	pte = page_to_phys(slot->page) | MOVGEM_PTE_VALID;
+	if (movgem_migrate_blocked(slot))
+		pte |= MOVGEM_PTE_BLOCKED;
 	return pte;
+}
+
+/* Write the entry of a page as this mapping has it. */
+static __always_inline void write_one(struct movgem_vma *vma, u64 va, u64 pte)
+{
+	if (va < vma->hole.end && va >= vma->hole.start)
+		pte = 0;
+	else if (pte && vma->readonly)
+		pte |= MOVGEM_PTE_READONLY;
+	movgem_pt_set_near(&vma_vm(vma)->pt, &vma->cursor, va, pte);
 }
 
 /* Write the entries of a range as their slots are. */
 static void vma_write(struct movgem_vma *vma, u64 start, u64 end)
 {
 	struct movgem_bo *bo = vma_bo(vma);
+	u32 index = (start - vma->base.va.addr + vma->base.gem.offset) >>
+		    PAGE_SHIFT;
 
 	while (start < end) {
 		spin_lock(&bo->pages_lock);
 		for (int i = 0; i < PTE_BATCH && start < end; i++) {
-			movgem_pt_set_near(&vma_vm(vma)->pt, &vma->cursor,
-					   start, vma_pte(vma, start));
+			write_one(vma, start, page_pte(bo, index++));
 			start += PAGE_SIZE;
 		}
 		spin_unlock(&bo->pages_lock);
@@ -345,35 +346,32 @@ void movgem_vma_free_list(struct list_head *list)
 	INIT_LIST_HEAD(list);
 }
 
-/* The first mapping of a page. There is mostly no more than one of the BO. */
-static struct movgem_vma *first_mapping(struct movgem_bo *bo, u32 index)
-{
-	struct movgem_vma *vma;
-
-	if (bo->gpu_maps != 1)
-		return vma_tree_iter_first(&bo->vmas, index, index);
-
-	vma = rb_entry(bo->vmas.rb_leftmost, struct movgem_vma, bo_node);
-	return index >= vma_first_page(vma) && index <= vma_last_page(vma) ?
-	       vma : NULL;
-}
-
-static void page_write(struct movgem_bo *bo, u32 index)
+static noinline void page_write_each(struct movgem_bo *bo, u32 index, u64 pte)
 {
 	u64 offset = (u64)index << PAGE_SHIFT;
 	struct movgem_vma *vma;
 
-	lockdep_assert_held(&bo->pages_lock);
+	for (vma = vma_tree_iter_first(&bo->vmas, index, index); vma;
+	     vma = vma_tree_iter_next(vma, index, index))
+		write_one(vma, vma->base.va.addr + offset -
+			  vma->base.gem.offset, pte);
+}
 
-	for (vma = first_mapping(bo, index); vma;
-	     vma = vma_tree_iter_next(vma, index, index)) {
-		u64 va = vma->base.va.addr + offset - vma->base.gem.offset;
+/* Mostly a BO has one mapping. There is no need to search for that. */
+static void page_write(struct movgem_bo *bo, u32 index)
+{
+	u64 pte = page_pte(bo, index);
+	struct movgem_vma *vma;
+	u64 at;
 
-		movgem_pt_set_near(&vma_vm(vma)->pt, &vma->cursor, va,
-				   vma_pte(vma, va));
-		if (bo->gpu_maps == 1)
-			return;
+	if (bo->gpu_maps != 1) {
+		page_write_each(bo, index, pte);
+		return;
 	}
+	vma = rb_entry(bo->vmas.rb_leftmost, struct movgem_vma, bo_node);
+	at = ((u64)index << PAGE_SHIFT) - vma->base.gem.offset;
+	if (at < vma->base.va.range)
+		write_one(vma, vma->base.va.addr + at, pte);
 }
 
 /**
