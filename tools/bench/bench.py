@@ -69,8 +69,8 @@ def parse_args():
     add("--seed", type=int, default=1, metavar="N",
         help="which buffers stay and what they hold (default 1)")
     add("--jobs", type=int, default=os.cpu_count(), metavar="N",
-        help="guests at a time, of those that count instructions (default: %(default)s, one for "
-             "each processor); the others have the host to themselves")
+        help="guests at a time, of those that count instructions or pages (default: %(default)s, "
+             "one for each processor); those that take time have the host to themselves")
     add("--out", metavar="DIR", default=OUT,
         help="where bench.json and bench/ go (default: out)")
     add("--guests", metavar="REGEX", default="",
@@ -190,25 +190,24 @@ def measure(args, guest):
     except (OSError, ValueError, LookupError, ArithmeticError, UnboundLocalError):
         found = {}
     release = re.search(r"^(\d+\.\d+\S*)$", done.stdout, re.MULTILINE)
-    seconds = time.monotonic() - begin
+    guest.seconds = time.monotonic() - begin
     if any(part.get("pages") == 0 for parts in found.values() for part in parts):
         say(f"{guest.key}: compaction moved nothing")
         found = {}
     if done.returncode or set(found) != set(guest.commands):
         tail = "\n".join(f"    {line}" for line in done.stdout.splitlines()[-6:])
-        say(f"FAILED: {guest.key}: status {done.returncode}, {seconds:.0f} s; see "
+        say(f"FAILED: {guest.key}: status {done.returncode}, {guest.seconds:.0f} s; see "
             f"{os.path.relpath(directory, TREE)}/output.txt\n{tail}")
         return None, None
-    say(f"{guest.key}: {seconds:.0f} s")
     return found, release and release[1]
 
 
 def measure_all(args, raw, kernels):
     """Fills @raw; returns the keys of the guests that failed."""
     guests = chosen(args, raw)
-    counting = [guest for guest in guests if guest.icount]
-    alone = [guest for guest in guests if not guest.icount]
-    say(f"{len(guests)} guests: {len(counting)} that count instructions, {args.jobs} at a time, "
+    counting = [guest for guest in guests if not guest.timed]
+    alone = [guest for guest in guests if guest.timed]
+    say(f"{len(guests)} guests: {len(counting)} that do not depend on time, {args.jobs} at a time, "
         f"then {len(alone)} that have the host to themselves")
     failed = []
     done = 0
@@ -216,10 +215,10 @@ def measure_all(args, raw, kernels):
     def keep(guest, found, release):
         nonlocal done
         done += 1
-        say(f"{done} of {len(guests)} guests are through")
         if found is None:
             failed.append(guest.key)
             return
+        say(f"{guest.key}: {guest.seconds:.0f} s; {len(guests) - done} of {len(guests)} guests left")
         raw.update(found)
         kernels[guest.kernel] = release
         save(args, raw, kernels)
@@ -392,7 +391,7 @@ def main():
         return 0
     if args.list:
         for guest in chosen(args):
-            print(f"{guest.key:32} {'icount' if guest.icount else 'wall  '} "
+            print(f"{guest.key:32} {'timed' if guest.timed else '     '} "
                   f"{'; '.join(guest.commands.values())}")
         return 0
     os.makedirs(os.path.join(args.out, "bench"), exist_ok=True)
@@ -407,6 +406,10 @@ def main():
         if args.rst:
             return write_rst(args, old)
         return 0 if report(args, old, []) else 1
+    if args.keep and old and (old["seed"], old["quick"]) != (args.seed, args.quick):
+        say(f"{os.path.relpath(raw_path(args), TREE)} was measured with another --seed or --quick: "
+            "choose another --out")
+        return 1
     build(args)
     keep = args.keep and old
     raw, kernels = (old["guests"], old["kernels"]) if keep else ({}, {})

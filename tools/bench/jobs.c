@@ -95,6 +95,7 @@ static void phase(const char *name, enum busy_mode mode, unsigned int depth)
 void bench_jobs(void)
 {
 	uint64_t total = read_field("/proc/meminfo", "MemTotal") << 10, lost;
+	unsigned int round;
 
 	if (work.store != &store_movgem)
 		die("only movgem's buffers are bound in GPU VMs");
@@ -110,12 +111,14 @@ void bench_jobs(void)
 	gpu_start();
 	busy_start();
 
-	phase("rest", BUSY_REST, MANY);
-	phase("compaction", BUSY_COMPACT, MANY);
-	phase("spinning", BUSY_SPIN, MANY);
-	phase("rest", BUSY_REST, 1);
-	phase("compaction", BUSY_COMPACT, 1);
-	phase("spinning", BUSY_SPIN, 1);
+	for (round = 0; round < opt.rounds; round++) {
+		phase("rest", BUSY_REST, MANY);
+		phase("compaction", BUSY_COMPACT, MANY);
+		phase("spinning", BUSY_SPIN, MANY);
+		phase("rest", BUSY_REST, 1);
+		phase("compaction", BUSY_COMPACT, 1);
+		phase("spinning", BUSY_SPIN, 1);
+	}
 
 	busy_stop();
 	gpu_stop();

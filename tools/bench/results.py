@@ -97,11 +97,25 @@ def rows_b(args, kernel, raw):
     return out
 
 
+def phases_of(parts, *keys):
+    """{the values of @keys: one phase of all that have these}: counts and seconds are added, of
+    what is not a count it is the median."""
+    found = {}
+    for part in parts:
+        found.setdefault(tuple(part[key] for key in keys), []).append(part)
+
+    def whole(values, name):
+        added = name in ("seconds", "jobs", "bytes", "moved", "flushes", "stalls", "runs")
+        return sum(values) if added else median(values)
+
+    return {key: {name: whole([part[name] for part in several], name) for name in several[0]}
+            for key, several in found.items()}
+
+
 def rows_c(args, kernel, raw):
     out = []
     for store in args.stores[kernel]:
-        parts = {(part["phase"], part["depth"]): part
-                 for part in raw.get(f"c/{kernel}/{store}", ())}
+        parts = phases_of(raw.get(f"c/{kernel}/{store}", ()), "phase", "depth")
         if not parts:
             continue
         where = f"{store}, {kernel}"
@@ -147,8 +161,8 @@ def rows_e(args, kernel, raw):
     out = []
     speeds = {}
     for store in ("anonymous",) + args.stores[kernel]:
-        for part in raw.get(f"e/{kernel}/{store}", ()):
-            speeds[store, part["phase"]] = part["bytes"] / part["seconds"] / (1 << 20)
+        for (phase,), part in phases_of(raw.get(f"e/{kernel}/{store}", ()), "phase").items():
+            speeds[store, phase] = part["bytes"] / part["seconds"] / (1 << 20)
     for store in args.stores[kernel]:
         if (store, "rest") not in speeds or ("anonymous", "rest") not in speeds:
             continue

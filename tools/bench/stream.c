@@ -52,11 +52,14 @@ static void phase(const char *name, enum busy_mode mode)
 void bench_stream(void)
 {
 	uint64_t total = read_field("/proc/meminfo", "MemTotal") << 10;
+	unsigned int round;
 
 	layout_make(opt.bytes ?: total / 100 * opt.fill, 64, opt.group);
 	busy_start();
-	phase("rest", BUSY_REST);
-	phase("compaction", BUSY_COMPACT);
-	phase("spinning", BUSY_SPIN);
+	for (round = 0; round < opt.rounds; round++) {
+		phase("rest", BUSY_REST);
+		phase("compaction", BUSY_COMPACT);
+		phase("spinning", BUSY_SPIN);
+	}
 	busy_stop();
 }
