@@ -436,6 +436,196 @@ static void batch_async(struct kunit *test)
 	batch_end(test, bo);
 }
 
+/* All orders of so many steps, for a batch of so many pages, are tried. */
+#define ORDER_STEPS	3
+#define ORDER_PAGES	3
+
+enum act {
+	ACT_MOVE,
+	/* A move that fails, as somebody has a reference of the page. */
+	ACT_MOVE_HELD,
+	ACT_RETAKE_GPU,
+	ACT_RETAKE_CPU,
+	ACT_PUTBACK,
+	ACTS,
+};
+
+static const char * const act_names[ACTS] = {
+	"move", "move-held", "retake-gpu", "retake-cpu", "putback",
+};
+
+struct order {
+	struct kunit *test;
+	struct movgem_bo *bo;
+	enum act act[ORDER_STEPS];
+	u32 page[ORDER_STEPS];
+
+	/* What has to be so. */
+	enum movgem_page_state state[ORDER_PAGES];
+	/* The number of invalidations when the page was blocked. */
+	u64 blocked[ORDER_PAGES];
+	u64 flushes;
+	u64 batches;
+	u64 batch_pages;
+};
+
+/* The n-th of all orders; false if a page is in it that the kernel has not. */
+static bool order_get(struct order *o, u32 n)
+{
+	bool held[ORDER_PAGES] = { true, true, true };
+
+	for (int i = 0; i < ORDER_STEPS; i++) {
+		o->act[i] = n % ACTS;
+		n /= ACTS;
+		o->page[i] = n % ORDER_PAGES;
+		n /= ORDER_PAGES;
+		if (!held[o->page[i]])
+			return false;
+		if (o->act[i] == ACT_MOVE || o->act[i] == ACT_PUTBACK)
+			held[o->page[i]] = false;
+	}
+	return true;
+}
+
+static bool is_held(struct order *o, u32 n)
+{
+	struct batch *b = o->test->priv;
+
+	return b->held[n];
+}
+
+/* Page n has to be quiesced, and takes along what is not yet. */
+static void order_quiesce(struct order *o, u32 n)
+{
+	bool flush = false;
+
+	if (o->state[n] == MOVGEM_PAGE_QUIESCED)
+		return;
+	for (u32 i = 0; i < ORDER_PAGES; i++) {
+		if (!is_held(o, i) || o->state[i] == MOVGEM_PAGE_QUIESCED)
+			continue;
+		if (o->state[i] == MOVGEM_PAGE_RETAKEN)
+			o->blocked[i] = o->flushes;
+		o->state[i] = MOVGEM_PAGE_QUIESCED;
+		flush |= o->blocked[i] == o->flushes;
+		o->batch_pages++;
+	}
+	o->flushes += flush;
+	o->batches++;
+}
+
+static void order_retake(struct order *o, u32 n, bool quiesced)
+{
+	bool ok = o->state[n] == MOVGEM_PAGE_ISOLATED ||
+		  (quiesced && o->state[n] == MOVGEM_PAGE_QUIESCED);
+
+	KUNIT_EXPECT_EQ(o->test, ok,
+			movgem_migrate_retake(o->bo, n, quiesced));
+	if (ok)
+		o->state[n] = MOVGEM_PAGE_RETAKEN;
+}
+
+static void order_act(struct order *o, u32 n, enum act act)
+{
+	struct batch *b = o->test->priv;
+	struct page *page = b->held[n];
+
+	switch (act) {
+	case ACT_MOVE:
+		order_quiesce(o, n);
+		KUNIT_EXPECT_EQ(o->test, 0, move(o->test, n));
+		o->state[n] = MOVGEM_PAGE_RESIDENT;
+		break;
+	case ACT_MOVE_HELD:
+		order_quiesce(o, n);
+		get_page(page);
+		KUNIT_EXPECT_EQ(o->test, -EAGAIN, move(o->test, n));
+		put_page(page);
+		break;
+	case ACT_PUTBACK:
+		unlock_page(page);
+		movgem_kunit_putback(page);
+		b->held[n] = NULL;
+		o->state[n] = MOVGEM_PAGE_RESIDENT;
+		break;
+	default:
+		order_retake(o, n, act == ACT_RETAKE_CPU);
+		break;
+	}
+}
+
+static void order_check(struct order *o)
+{
+	struct batch *b = o->test->priv;
+	u32 away = 0;
+
+	for (u32 i = 0; i < ORDER_PAGES; i++) {
+		bool blocked = o->state[i] == MOVGEM_PAGE_ISOLATED ||
+			       o->state[i] == MOVGEM_PAGE_QUIESCED;
+		u64 pte = page_to_phys(o->bo->slot[i].page) | MOVGEM_PTE_VALID;
+
+		if (blocked)
+			pte |= MOVGEM_PTE_BLOCKED;
+		KUNIT_EXPECT_EQ(o->test, o->state[i], o->bo->slot[i].state);
+		KUNIT_EXPECT_EQ(o->test, pte,
+				movgem_pt_walk(&b->gpu->vm->pt,
+					       VA + i * PAGE_SIZE));
+		away += o->state[i] != MOVGEM_PAGE_RESIDENT;
+	}
+	KUNIT_EXPECT_EQ(o->test, away, o->bo->away);
+	expect_cost(o->test, o->flushes, o->batches, o->batch_pages);
+}
+
+/* Some steps, and in the end the kernel moves what it still has. */
+static void order_run(struct order *o)
+{
+	o->flushes = 0;
+	o->batches = 0;
+	o->batch_pages = 0;
+	isolate_range(o->test, o->bo, 0, ORDER_PAGES - 1);
+	for (u32 i = 0; i < ORDER_PAGES; i++) {
+		o->state[i] = MOVGEM_PAGE_ISOLATED;
+		o->blocked[i] = 0;
+	}
+	batch_begin(o->test);
+	for (u32 i = 0; i < ORDER_STEPS; i++) {
+		order_act(o, o->page[i], o->act[i]);
+		order_check(o);
+	}
+	for (u32 i = 0; i < ORDER_PAGES; i++) {
+		if (!is_held(o, i))
+			continue;
+		order_act(o, i, ACT_MOVE);
+		order_check(o);
+	}
+	batch_end(o->test, o->bo);
+}
+
+/* Several pages in one batch, and all orders of what can befall them. */
+static void batch_orders(struct kunit *test)
+{
+	struct order o = { .test = test };
+	u32 all = 1, orders = 0;
+
+	for (int i = 0; i < ORDER_STEPS; i++)
+		all *= ACTS * ORDER_PAGES;
+
+	o.bo = bound_bo(test, ORDER_PAGES, VA);
+	for (u32 n = 0; n < all; n++) {
+		if (!order_get(&o, n))
+			continue;
+		order_run(&o);
+		orders++;
+		if (READ_ONCE(test->status) != KUNIT_FAILURE)
+			continue;
+		for (int i = 0; i < ORDER_STEPS; i++)
+			kunit_info(test, "step %d: %s page %u\n", i,
+				   act_names[o.act[i]], o.page[i]);
+		return;
+	}
+	kunit_info(test, "%u orders of %d steps\n", orders, ORDER_STEPS);
+}
+
 static struct kunit_case batch_cases[] = {
 	KUNIT_CASE(batch_of_32),
 	KUNIT_CASE(batch_entries),
@@ -451,6 +641,7 @@ static struct kunit_case batch_cases[] = {
 	KUNIT_CASE(batch_retry),
 	KUNIT_CASE(batch_putback),
 	KUNIT_CASE(batch_async),
+	KUNIT_CASE_SLOW(batch_orders),
 	{}
 };
 
