@@ -40,7 +40,9 @@ def suites(run):
     run.must([f"{HERE}/build-module", "--kernel", run.check.kernel,
               "CONFIG_DRM_MOVGEM_KUNIT_TEST=y"], env={"MOVGEM_OUT": out})
     status, output = run.guest(
-        ["--mem", "2G", "--module", f"{out}/{run.check.kernel}/movgem.ko"],
+        # insmod waits for each case; how long that may take KUnit watches itself.
+        ["--mem", "2G", "--module", f"{out}/{run.check.kernel}/movgem.ko",
+         "--append", "sysctl.kernel.hung_task_timeout_secs=0"],
         "cat /sys/kernel/debug/kunit/movgem*/results")
     found = list(cases(output))
     for name, outcome, text in found:

@@ -601,9 +601,24 @@ static void order_run(struct order *o)
 	batch_end(o->test, o->bo);
 }
 
-/* Several pages in one batch, and all orders of what can befall them. */
+static const enum act first_acts[ACTS] = {
+	ACT_MOVE, ACT_MOVE_HELD, ACT_RETAKE_GPU, ACT_RETAKE_CPU, ACT_PUTBACK,
+};
+
+static void first_act_name(const enum act *act, char *name)
+{
+	strscpy(name, act_names[*act], KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(first_act, first_acts, first_act_name);
+
+/*
+ * Several pages in one batch, and all orders of what can befall them; one case
+ * for each first step.
+ */
 static void batch_orders(struct kunit *test)
 {
+	const enum act *first = test->param_value;
 	struct order o = { .test = test };
 	u32 all = 1, orders = 0;
 
@@ -612,7 +627,7 @@ static void batch_orders(struct kunit *test)
 
 	o.bo = bound_bo(test, ORDER_PAGES, VA);
 	for (u32 n = 0; n < all; n++) {
-		if (!order_get(&o, n))
+		if (!order_get(&o, n) || o.act[0] != *first)
 			continue;
 		order_run(&o);
 		orders++;
@@ -641,7 +656,8 @@ static struct kunit_case batch_cases[] = {
 	KUNIT_CASE(batch_retry),
 	KUNIT_CASE(batch_putback),
 	KUNIT_CASE(batch_async),
-	KUNIT_CASE_SLOW(batch_orders),
+	KUNIT_CASE_PARAM_ATTR(batch_orders, first_act_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
 	{}
 };
 
