@@ -60,7 +60,8 @@ static struct page *isolate_locked(struct movgem_bo *bo,
 	struct page *page = NULL;
 
 	spin_lock(&bo->pages_lock);
-	if (bo->has_pages) {
+	/* The kernel freezes the references of a page that it moves. */
+	if (bo->has_pages && slot->state != MOVGEM_PAGE_MOVING) {
 		page = slot->page;
 		get_page(page);
 	}
@@ -102,13 +103,17 @@ static void hold_pages(struct hold *hold, u32 count, struct page **pages,
 	}
 }
 
-/* A pin may be moving the page out of ZONE_MOVABLE, or have done so. */
+/*
+ * A pin may be moving the page out of ZONE_MOVABLE, or have done so. Where the
+ * kernel knows nothing of held pages, it may be that. The page is RESIDENT then.
+ */
 static void put_back(struct movgem_bo *bo, struct movgem_slot *slot)
 {
 	struct page *page = NULL;
 
 	spin_lock(&bo->pages_lock);
-	if (slot->state != MOVGEM_PAGE_RESIDENT) {
+	if (slot->state != MOVGEM_PAGE_RESIDENT &&
+	    slot->state != MOVGEM_PAGE_MOVING && bo->has_pages) {
 		page = slot->page;
 		get_page(page);
 	}

@@ -197,7 +197,8 @@ void movgem_migrate_flush(struct movgem_device *mdev)
 
 /**
  * movgem_migrate_isolate - step 1, the kernel asks for a page
- * @slot: the page, locked
+ * @slot: the page, locked; or else under RCU a page that may leave its BO, even
+ *	if that was the last of its BO
  *
  * A page that a job has just waited for is refused until the job has got it, so
  * that no job waits for one batch after another.
@@ -211,10 +212,11 @@ bool movgem_migrate_isolate(struct movgem_slot *slot)
 	bool ok = false;
 
 	spin_lock(&bo->pages_lock);
-	if (bo->pins) {
+	if (!movgem_bo_has_pages(bo)) {
+		/* Not counted: the BO may be gone, and the device with it. */
+	} else if (bo->pins) {
 		movgem_stat_inc(mdev, isolate_refused_pinned);
-	} else if (!movgem_bo_has_pages(bo) ||
-		   slot->state != MOVGEM_PAGE_RESIDENT) {
+	} else if (slot->state != MOVGEM_PAGE_RESIDENT) {
 		movgem_stat_inc(mdev, isolate_refused_state);
 	} else if (movgem_stall_wants(mdev, slot)) {
 		movgem_stat_inc(mdev, isolate_refused_wanted);

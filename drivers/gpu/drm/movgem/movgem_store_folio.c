@@ -282,18 +282,24 @@ static u64 bo_count_gup(struct movgem_bo *bo)
 	return count;
 }
 
-/* The folio of a page, with a reference; until it is locked it can move. */
-static struct folio *get_slot_folio(struct movgem_bo *bo, pgoff_t index)
+/*
+ * The folio of a page, with a reference; until it is locked it can move. Not the
+ * one in the slot: while the kernel replaces a folio in the page cache it has
+ * its references frozen, and who takes one then has none.
+ */
+static struct folio *get_bo_folio(struct movgem_bo *bo, pgoff_t index)
 {
-	struct folio *folio = NULL;
+	struct folio *folio;
+	bool there;
 
 	spin_lock(&bo->pages_lock);
-	if (movgem_bo_has_pages(bo) && index < bo->count) {
-		folio = page_folio(bo->slot[index].page);
-		folio_get(folio);
-	}
+	there = movgem_bo_has_pages(bo);
 	spin_unlock(&bo->pages_lock);
-	return folio;
+	if (!there)
+		return NULL;
+
+	folio = filemap_get_folio(bo->inode->i_mapping, index);
+	return IS_ERR(folio) ? NULL : folio;
 }
 
 /* Called with the page locked: then the kernel is not about to move it. */
@@ -331,7 +337,7 @@ static vm_fault_t bo_fault(struct vm_fault *vmf)
 	    (map_around(vmf) & VM_FAULT_NOPAGE))
 		return VM_FAULT_NOPAGE;
 
-	folio = get_slot_folio(bo, vmf->pgoff);
+	folio = get_bo_folio(bo, vmf->pgoff);
 	if (!folio)
 		return VM_FAULT_SIGBUS;
 
@@ -476,7 +482,7 @@ static int bo_move(struct movgem_bo *bo, u32 index, gfp_t gfp, bool pinned)
 		movgem_stat_inc(movgem_bo_device(bo), migrate_nomem);
 		return -ENOMEM;
 	}
-	src = get_slot_folio(bo, index);
+	src = get_bo_folio(bo, index);
 	if (!src) {
 		folio_put(dst);
 		return -EAGAIN;
