@@ -16,6 +16,7 @@
 
 struct dma_buf;
 struct drm_file;
+struct inode;
 struct movgem_bo;
 struct movgem_vm;
 struct page;
@@ -331,6 +332,8 @@ void movgem_bo_vunmap(struct drm_gem_object *obj, struct iosys_map *map);
 
 /* movgem_mmap.c */
 int movgem_mmap_pin(void);
+struct inode *movgem_inode_alloc(void);
+void movgem_inode_free(struct inode *inode);
 int movgem_bo_ensure_inode(struct movgem_bo *bo);
 int movgem_mmap_check_shared(struct movgem_bo *bo, struct vm_area_struct *vma);
 void movgem_vma_open(struct vm_area_struct *vma);

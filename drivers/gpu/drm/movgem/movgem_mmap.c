@@ -66,6 +66,35 @@ void movgem_mmap_unpin(void)
 }
 
 /**
+ * movgem_inode_alloc - an inode for pages that nobody maps
+ *
+ * Return: the inode, to be freed by movgem_inode_free(), or an ERR_PTR().
+ */
+struct inode *movgem_inode_alloc(void)
+{
+	struct inode *inode;
+	int ret;
+
+	ret = movgem_mmap_pin();
+	if (ret)
+		return ERR_PTR(ret);
+	inode = alloc_anon_inode(movgem_mnt->mnt_sb);
+	if (IS_ERR(inode))
+		movgem_mmap_unpin();
+	return inode;
+}
+
+/**
+ * movgem_inode_free - undo movgem_inode_alloc()
+ * @inode: the inode, without pages
+ */
+void movgem_inode_free(struct inode *inode)
+{
+	iput(inode);
+	movgem_mmap_unpin();
+}
+
+/**
  * movgem_bo_ensure_inode - give a BO its inode
  * @bo: the BO, which has pinned the file system
  *

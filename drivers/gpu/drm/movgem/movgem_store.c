@@ -79,6 +79,18 @@ gfp_t movgem_store_gfp(void)
 }
 
 /**
+ * movgem_store_table_gfp - how pages of GPU page tables are allocated that move
+ *
+ * The kernel has an address for each of them.
+ *
+ * Return: the mask.
+ */
+gfp_t movgem_store_table_gfp(void)
+{
+	return GFP_USER | __GFP_MOVABLE;
+}
+
+/**
  * movgem_store_alloc - give a BO its pages
  * @bo: a BO that is complete but for its pages
  *

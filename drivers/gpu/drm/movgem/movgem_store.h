@@ -106,6 +106,7 @@ const struct movgem_store_ops *movgem_store_find(const char *name);
 const char *movgem_store_names(char *buf, size_t size);
 
 gfp_t movgem_store_gfp(void);
+gfp_t movgem_store_table_gfp(void);
 int movgem_store_alloc(struct movgem_bo *bo);
 void movgem_store_free(struct movgem_bo *bo);
 

@@ -5,12 +5,12 @@
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/workqueue.h>
 
 #include <drm/movgem_drm.h>
 
 #include "movgem_bo.h"
 #include "movgem_compat.h"
+#include "movgem_folio.h"
 #include "movgem_store.h"
 #include "movgem_trace.h"
 
@@ -144,39 +144,20 @@ static int migrate_bo_folio(struct address_space *mapping, struct folio *dst,
 	return ret;
 }
 
-/* The page is the BO's, whoever would like to have it back. */
-static bool release_bo_folio(struct folio *folio, gfp_t gfp)
-{
-	return false;
-}
-
-/* Truncation; the page leaves the BO. */
-static void invalidate_bo_folio(struct folio *folio, size_t offset, size_t len)
-{
-	folio_detach_private(folio);
-}
-
 static const struct address_space_operations bo_aops = {
 	.dirty_folio = noop_dirty_folio,
 	.migrate_folio = migrate_bo_folio,
-	.release_folio = release_bo_folio,
-	.invalidate_folio = invalidate_bo_folio,
+	.release_folio = movgem_folio_keep,
+	.invalidate_folio = movgem_folio_invalidate,
 };
 
 static int bo_prepare(struct movgem_bo *bo)
 {
-	struct address_space *mapping;
-	int ret;
+	int ret = movgem_bo_ensure_inode(bo);
 
-	ret = movgem_bo_ensure_inode(bo);
-	if (ret)
-		return ret;
-
-	mapping = bo->inode->i_mapping;
-	mapping->a_ops = &bo_aops;
-	mapping_set_unevictable(mapping);
-	mapping_set_gfp_mask(mapping, GFP_HIGHUSER_MOVABLE);
-	return 0;
+	if (!ret)
+		movgem_folio_mapping_init(bo->inode->i_mapping, &bo_aops);
+	return ret;
 }
 
 static int adopt_one(struct movgem_slot *slot)
@@ -185,12 +166,9 @@ static int adopt_one(struct movgem_slot *slot)
 	struct folio *folio = page_folio(slot->page);
 	int ret;
 
-	/* Charges the memory cgroup; returns the folio locked. */
-	ret = filemap_add_folio(mapping, folio, slot->index,
-				movgem_store_gfp() & ~__GFP_ZERO);
+	ret = movgem_folio_add(mapping, folio, slot->index);
 	if (ret)
 		return ret;
-	folio_mark_uptodate(folio);
 	folio_attach_private(folio, slot);
 	folio_unlock(folio);
 	return 0;
@@ -202,26 +180,25 @@ static u32 bo_adopt(struct movgem_bo *bo)
 	u32 i;
 
 	folio_batch_init(&batch);
-	for (i = 0; i < bo->count; i++) {
+	for (i = 0; i < bo->count; ) {
 		/* Once it is adopted the slot may get another page. */
 		struct folio *folio = page_folio(bo->slot[i].page);
 
 		if (adopt_one(&bo->slot[i]))
 			break;
-		/*
-		 * The references of the allocation go in batches: so do the
-		 * processor's that keep pages back from the LRU, which would
-		 * not let them move.
-		 */
-		if (!folio_batch_add(&batch, folio)) {
+		i++;
+		/* The references of the allocation go in batches. */
+		if (!folio_batch_space(&batch)) {
 			folio_batch_release(&batch);
 			cond_resched();
-			if (fatal_signal_pending(current)) {
-				i++;
-				break;
-			}
 		}
+		folio_batch_add(&batch, folio);
+		if (fatal_signal_pending(current))
+			break;
 	}
+	/* The last ones are to be on the LRU too, else they would not move. */
+	if (folio_batch_count(&batch))
+		movgem_folio_drain(batch.folios[0]);
 	folio_batch_release(&batch);
 	return i;
 }
@@ -397,49 +374,17 @@ static int bo_prepare_vma(struct movgem_bo *bo, struct vm_area_struct *vma)
 	return 0;
 }
 
-static long drain_cpu(void *data)
-{
-	struct folio *folio = data;
-	struct folio_batch batch;
-
-	folio_get(folio);
-	folio_batch_init(&batch);
-	folio_batch_add(&batch, folio);
-	/* Empties the processor's lists of pages that are to go on the LRU. */
-	folio_batch_release(&batch);
-	return 0;
-}
-
-/* Lists of processors have references of pages until they go on the LRU. */
-static void drain_cpus(struct folio *folio)
-{
-	int cpu;
-
-	cpus_read_lock();
-	for_each_online_cpu(cpu)
-		work_on_cpu(cpu, drain_cpu, folio);
-	cpus_read_unlock();
-}
-
-/*
- * Steps 4 and 5 of a move of our own, of a folio that may be on the LRU. The
- * references are those of page cache, slot and caller; new ones come by page
- * table entries, which there are none of, or wait for the lock.
- */
-static int replace(struct folio *dst, struct folio *src)
+/* Step 4 of a move of our own. */
+static int copy(struct folio *dst, struct folio *src)
 {
 	int ret;
 
-	if (folio_mapped(src) || folio_ref_count(src) != 3)
+	if (!movgem_folio_unused(src))
 		return -EAGAIN;
 	ret = folio_mc_copy(dst, src);
-	if (ret)
-		return ret;
-	folio_mark_uptodate(dst);
-	replace_page_cache_folio(src, dst);
-	folio_attach_private(dst, folio_detach_private(src));
-	folio_add_lru(dst);
-	return 0;
+	if (!ret)
+		movgem_folio_replace(dst, src);
+	return ret;
 }
 
 static int move_locked(struct movgem_bo *bo, u32 index, struct folio *dst,
@@ -463,7 +408,7 @@ static int move_locked(struct movgem_bo *bo, u32 index, struct folio *dst,
 	ret = movgem_migrate_begin(&move);
 	if (ret)
 		return ret;
-	ret = replace(dst, src);
+	ret = copy(dst, src);
 	if (!ret)
 		trace_movgem_copy(bo, move.slot, folio_page(dst, 0));
 	else if (ret == -EAGAIN)
@@ -495,9 +440,9 @@ static int bo_move(struct movgem_bo *bo, u32 index, gfp_t gfp, bool pinned)
 	folio_unlock(dst);
 
 	if (ret == -EAGAIN)
-		drain_cpus(src);
+		movgem_folio_drain_all(src);
 	else if (!ret)
-		drain_cpu(dst);
+		movgem_folio_drain(dst);
 	folio_put(src);
 	folio_put(dst);
 	return ret;
@@ -515,4 +460,8 @@ const struct movgem_store_ops movgem_store_folio = {
 	.count_gup = bo_count_gup,
 	.prepare_vma = bo_prepare_vma,
 	.move = bo_move,
+	.table_alloc = movgem_folio_table_alloc,
+	.table_adopt = movgem_folio_table_adopt,
+	.table_release = movgem_folio_table_release,
+	.table_move = movgem_folio_table_move,
 };

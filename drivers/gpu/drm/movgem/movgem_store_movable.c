@@ -277,14 +277,9 @@ static const struct movable_operations table_ops = {
 	.putback_page = table_putback,
 };
 
-static gfp_t table_gfp(void)
-{
-	return GFP_USER | __GFP_MOVABLE;
-}
-
 static int movable_table_alloc(struct movgem_pt_table *table)
 {
-	table->page = alloc_page(table_gfp() | __GFP_ZERO);
+	table->page = alloc_page(movgem_store_table_gfp() | __GFP_ZERO);
 	return table->page ? 0 : -ENOMEM;
 }
 
@@ -333,7 +328,7 @@ static int movable_table_move(struct movgem_pt_table *table)
 	struct page *src, *dst;
 	int ret = -EAGAIN;
 
-	dst = alloc_page(table_gfp());
+	dst = alloc_page(movgem_store_table_gfp());
 	if (!dst)
 		return -ENOMEM;
 	lock_page(dst);
