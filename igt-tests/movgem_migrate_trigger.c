@@ -193,9 +193,6 @@ bool trigger_compact(struct rig *rig, unsigned int round)
 
 /* ---- huge pages ---- */
 
-/* Not to be taken: what the guest needs to live. */
-#define RESERVE_KB	(24 * 1024)
-
 static char hugepages_before[32];
 static unsigned long hugepages_base;
 
@@ -206,6 +203,21 @@ unsigned long meminfo_kb(const char *key)
 	igt_assert(read_file("/proc/meminfo", text, sizeof(text)));
 	at = strstr(text, key);
 	return at ? strtoul(at + strlen(key) + 1, NULL, 10) : 0;
+}
+
+/*
+ * Not to be taken: what the guest needs to live. Where the kernel keeps more free
+ * than that for itself, user space can allocate nothing at all.
+ */
+static unsigned long reserve_kb(void)
+{
+	unsigned long need = 24 * 1024, keeps;
+	char text[32];
+
+	if (!read_file("/proc/sys/vm/min_free_kbytes", text, sizeof(text)))
+		return need;
+	keeps = strtoul(text, NULL, 10) + 8 * 1024;
+	return keeps > need ? keeps : need;
 }
 
 static void set_hugepages(unsigned long count)
@@ -239,16 +251,16 @@ void squeeze_memory(unsigned int leave_mb)
 /* As many as there is memory for, and down again. */
 bool trigger_hugetlb(struct rig *rig, unsigned int round)
 {
-	unsigned long kb = meminfo_kb("MemFree:"), had;
+	unsigned long kb = meminfo_kb("MemFree:"), had, reserve = reserve_kb();
 
 	hugepages_init();
-	if (kb < RESERVE_KB + 2048)
+	if (kb < reserve + 2048)
 		return false;
-	set_hugepages(hugepages_base + (kb - RESERVE_KB) / 2048);
+	set_hugepages(hugepages_base + (kb - reserve) / 2048);
 	had = meminfo_kb("HugePages_Total:");
 	set_hugepages(hugepages_base);
 	igt_info("round %u: %lu huge pages of the %lu that are free memory\n",
-		 round, had - hugepages_base, (kb - RESERVE_KB) / 2048);
+		 round, had - hugepages_base, (kb - reserve) / 2048);
 	return true;
 }
 
@@ -297,6 +309,26 @@ bool block_is_movable(uint64_t pfn)
 	return block_movable(block_of(pfn));
 }
 
+#define KPF_HWPOISON	19
+
+bool block_is_sound(uint64_t pfn)
+{
+	uint64_t frames = block_size() / PAGE, flags[512], i, j;
+	int file = open("/proc/kpageflags", O_RDONLY);
+	bool sound = true;
+
+	igt_require_f(file >= 0, "no /proc/kpageflags\n");
+	pfn = block_of(pfn) * frames;
+	for (i = 0; i < frames && sound; i += ARRAY_SIZE(flags)) {
+		igt_assert_eq(pread(file, flags, sizeof(flags), (pfn + i) * 8),
+			      sizeof(flags));
+		for (j = 0; j < ARRAY_SIZE(flags); j++)
+			sound &= !(flags[j] >> KPF_HWPOISON & 1);
+	}
+	close(file);
+	return sound;
+}
+
 static void on_alarm(int sig)
 {
 }
@@ -332,13 +364,16 @@ void block_online(uint64_t pfn)
 	unsigned long block = block_of(pfn);
 	char path[96];
 	unsigned int i;
+	int ret;
 
 	for (i = 0; i < offline_count; i++) {
 		if (offline_blocks[i] != block)
 			continue;
 		offline_blocks[i] = offline_blocks[--offline_count];
 		block_file(path, sizeof(path), block, "state");
-		igt_assert_eq(write_file(path, "online_movable"), 0);
+		ret = write_file(path, "online_movable");
+		/* Another test had a page of it taken out of service. */
+		igt_assert(!ret || ret == -EHWPOISON);
 		return;
 	}
 }

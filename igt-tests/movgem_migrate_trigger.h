@@ -59,6 +59,8 @@ bool soft_offline(uint64_t pfn);
 int block_offline(uint64_t pfn, unsigned int seconds);
 void block_online(uint64_t pfn);
 bool block_is_movable(uint64_t pfn);
+/* A block with a page frame that is out of service does not come online again. */
+bool block_is_sound(uint64_t pfn);
 /* All of ZONE_MOVABLE, as far as it goes; triggers_reset() brings it back. */
 void movable_blocks_offline(void);
 
