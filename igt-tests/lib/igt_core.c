@@ -95,6 +95,11 @@ void igt_kmsg(const char *fmt, ...)
 	close(fd);
 }
 
+void igt_emit_ignore_dmesg_regex(const char *ignore_dmesg_regex)
+{
+	igt_kmsg("<6>[IGT] add ignored dmesg regex: %s\n", ignore_dmesg_regex);
+}
+
 /* A line that the runner looks for goes to both streams and is flushed. */
 static void igt_shim_printf(1, 2) say(const char *fmt, ...)
 {

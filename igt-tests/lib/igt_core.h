@@ -259,5 +259,7 @@ static inline uint32_t igt_seconds_elapsed(struct timespec *start)
 int igt_system(const char *command);
 int igt_system_quiet(const char *command);
 void igt_kmsg(const char *fmt, ...) igt_shim_printf(1, 2);
+/* The runner is not to mind lines of the kernel in this subtest that match. */
+void igt_emit_ignore_dmesg_regex(const char *ignore_dmesg_regex);
 
 #endif /* IGT_CORE_H */

@@ -5,6 +5,7 @@
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/userfaultfd_k.h>
 
 #include <drm/movgem_drm.h>
 
@@ -297,6 +298,8 @@ static vm_fault_t map_around(struct vm_fault *vmf)
 	unsigned long pte = pte_index(vmf->address);
 	unsigned long before, after;
 
+	if (uffd_disable_fault_around(vma))
+		return 0;
 	before = min3(offset, pte, vmf->pgoff - vma->vm_pgoff);
 	after = min3(FAULT_AROUND - 1 - offset, PTRS_PER_PTE - 1 - pte,
 		     vma->vm_pgoff + vma_pages(vma) - 1 - vmf->pgoff);
@@ -404,6 +407,9 @@ static int move_locked(struct movgem_bo *bo, u32 index, struct folio *dst,
 		movgem_stat_inc(movgem_bo_device(bo), migrate_ebusy_pinned);
 		return -EBUSY;
 	}
+	/* A memory error: elsewhere its content would pass for good. */
+	if (folio_test_hwpoison(src))
+		return -EBUSY;
 
 	ret = movgem_migrate_begin(&move);
 	if (ret)
