@@ -278,7 +278,7 @@ static inline bool movgem_bo_has_pages(struct movgem_bo *bo)
 
 /**
  * movgem_migrate_blocked - whether the GPU has to wait for a page
- * @slot: the page, its BO's pages_lock held
+ * @slot: the page, its BO's pages_lock held; else this is what was
  *
  * Return: true if so.
  */

@@ -3,10 +3,9 @@
 #ifndef _MOVGEM_FOLIO_H_
 #define _MOVGEM_FOLIO_H_
 
+#include <linux/fs.h>
 #include <linux/types.h>
 
-struct address_space;
-struct address_space_operations;
 struct folio;
 struct movgem_pt_table;
 

@@ -76,7 +76,7 @@ static void block_page(struct page *page)
 	struct folio *folio = page_folio(page);
 	struct movgem_slot *slot = NULL;
 
-	if (!in_kernel_hands(folio) || !folio_try_get(folio))
+	if (!folio_test_locked(folio) || !folio_try_get(folio))
 		return;
 	if (in_kernel_hands(folio))
 		slot = peek_slot(folio);
@@ -99,17 +99,6 @@ static void block_batch(struct folio *src)
 	rcu_read_unlock();
 }
 
-static bool is_blocked(struct movgem_slot *slot)
-{
-	struct movgem_bo *bo = movgem_slot_bo(slot);
-	bool blocked;
-
-	spin_lock(&bo->pages_lock);
-	blocked = movgem_migrate_blocked(slot);
-	spin_unlock(&bo->pages_lock);
-	return blocked;
-}
-
 /* The kernel moves a page. Called with both folios locked, @src unmapped. */
 static int migrate_bo_folio(struct address_space *mapping, struct folio *dst,
 			    struct folio *src, enum migrate_mode mode)
@@ -129,7 +118,8 @@ static int migrate_bo_folio(struct address_space *mapping, struct folio *dst,
 		return -EBUSY;
 	}
 
-	if (!is_blocked(move.slot))
+	/* What it was is good enough to tell the first of a batch. */
+	if (!data_race(movgem_migrate_blocked(move.slot)))
 		block_batch(src);
 	ret = movgem_migrate_begin(&move);
 	if (ret)
@@ -283,7 +273,13 @@ static struct folio *get_bo_folio(struct movgem_bo *bo, pgoff_t index)
 /* Called with the page locked: then the kernel is not about to move it. */
 static void let_go(struct movgem_slot *slot)
 {
-	if (is_blocked(slot))
+	struct movgem_bo *bo = movgem_slot_bo(slot);
+	bool blocked;
+
+	spin_lock(&bo->pages_lock);
+	blocked = movgem_migrate_blocked(slot);
+	spin_unlock(&bo->pages_lock);
+	if (blocked)
 		movgem_migrate_putback(slot);
 }
 
