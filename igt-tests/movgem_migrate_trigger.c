@@ -405,7 +405,8 @@ void movable_blocks_offline(void)
 			continue;
 		block_file(path, sizeof(path), block, "state");
 		if (read_file(path, text, sizeof(text)) &&
-		    !strncmp(text, "online", 6))
+		    !strncmp(text, "online", 6) &&
+		    block_is_sound(block * block_size() / PAGE))
 			block_offline(block * block_size() / PAGE, 10);
 	}
 	closedir(dir);
@@ -426,6 +427,12 @@ bool trigger_offline(struct rig *rig, unsigned int round)
 		if (j < blocks || blocks == OFFLINE_MAX ||
 		    !block_movable(block))
 			continue;
+		if (!block_is_sound(pfns[i])) {
+			igt_info("memory block %lu has frames out of service\n",
+				 block);
+			done[blocks++] = block;
+			continue;
+		}
 		done[blocks++] = block;
 
 		ret = block_offline(pfns[i], 10);
