@@ -4,6 +4,7 @@
 #include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #include <drm/drm_drv.h>
 #include <drm/drm_prime.h>
@@ -132,6 +133,19 @@ static const struct drm_gem_object_funcs movgem_bo_funcs = {
 	.vm_ops = &movgem_vm_ops,
 };
 
+/*
+ * With its slots. Not more than a page of memory that cannot move at a time: a
+ * driver against fragmentation must not take what is in one piece.
+ */
+static struct movgem_bo *alloc_memory(u32 count)
+{
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_ZERO;
+	struct movgem_bo *bo;
+	size_t size = struct_size(bo, slot, count);
+
+	return size <= PAGE_SIZE ? kmalloc(size, gfp) : __vmalloc(size, gfp);
+}
+
 /**
  * movgem_bo_alloc - a BO without pages, mapping and handle
  * @mdev: the device
@@ -145,8 +159,7 @@ struct movgem_bo *movgem_bo_alloc(struct movgem_device *mdev, u64 size,
 {
 	struct movgem_bo *bo;
 
-	bo = kvzalloc(struct_size(bo, slot, count),
-		      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	bo = alloc_memory(count);
 	if (!bo)
 		return NULL;
 	bo->count = count;

@@ -4,6 +4,7 @@
 #define _MOVGEM_BO_H_
 
 #include <linux/migrate_mode.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -19,7 +20,6 @@ struct drm_file;
 struct inode;
 struct movgem_bo;
 struct movgem_vm;
-struct page;
 struct sg_table;
 
 /**
@@ -69,17 +69,23 @@ enum movgem_share_state {
  * struct movgem_slot - one page of a BO
  *
  * Protected by &movgem_bo.pages_lock; @index never changes. Where the page is
- * movable, its page_private() points here.
+ * movable, its page_private() points here, which whoever has it locked can rely
+ * on instead.
+ *
+ * There is one for each page of all BOs, so it is packed: in 12 bytes.
  */
 struct movgem_slot {
-	/** @page: the page. */
-	struct page *page;
+	/** @pfn_low: the page, bits 0 to 31 of its PFN. */
+	u32 pfn_low;
 
 	/** @index: which page of the BO. */
 	u32 index;
 
+	/** @pfn_high: bits 32 to 39. Physical addresses have no more than 52. */
+	u8 pfn_high;
+
 	/** @epoch: &movgem_device.flush.epoch when it was blocked. */
-	u16 epoch;
+	u8 epoch;
 
 	/** @busy: CPU faults that are just mapping it. */
 	u8 busy;
@@ -220,7 +226,10 @@ struct movgem_bo {
 	/** @destroy_work: frees a BO whose last user is in reclaim. */
 	struct work_struct destroy_work;
 
-	/** @rcu: the memory stays for who came by a page, movgem_store_folio.c. */
+	/**
+	 * @rcu: the memory, @slot too, stays for who came by a page and has no
+	 * reference: movgem_store_folio.c.
+	 */
 	struct rcu_head rcu;
 
 	/** @device_link: in &movgem_device.bos. */
@@ -263,6 +272,37 @@ static inline struct mutex *movgem_gpuva_lock(struct movgem_bo *bo)
 static inline struct movgem_bo *movgem_slot_bo(struct movgem_slot *slot)
 {
 	return container_of(slot - slot->index, struct movgem_bo, slot[0]);
+}
+
+static inline unsigned long movgem_slot_pfn(const struct movgem_slot *slot)
+{
+	return (u64)slot->pfn_high << 32 | slot->pfn_low;
+}
+
+static inline struct page *movgem_slot_page(const struct movgem_slot *slot)
+{
+	return pfn_to_page(movgem_slot_pfn(slot));
+}
+
+static inline void movgem_slot_set_page(struct movgem_slot *slot,
+					struct page *page)
+{
+	u64 pfn = page_to_pfn(page);
+
+	slot->pfn_low = pfn;
+	slot->pfn_high = pfn >> 32;
+}
+
+/**
+ * movgem_bo_page - a page of a BO that has pages
+ * @bo: the BO, with pages_lock held, or none of its pages on the move
+ * @index: which
+ *
+ * Return: the page.
+ */
+static inline struct page *movgem_bo_page(const struct movgem_bo *bo, u32 index)
+{
+	return movgem_slot_page(&bo->slot[index]);
 }
 
 /**

@@ -222,7 +222,7 @@ static int pages_show(struct seq_file *m, void *v)
 
 	spin_lock(&bo->pages_lock);
 	if (movgem_bo_has_pages(bo)) {
-		pfn = page_to_pfn(bo->slot[iter->index].page);
+		pfn = movgem_slot_pfn(&bo->slot[iter->index]);
 		state = bo->slot[iter->index].state;
 		gup = folio_maybe_dma_pinned(pfn_folio(pfn));
 	}

@@ -71,7 +71,7 @@ struct movgem_device {
 		 * @flush.epoch: number of invalidations begun. A page that
 		 * was blocked in an earlier epoch is in no TLB any more.
 		 */
-		u16 epoch;
+		u8 epoch;
 	} flush;
 
 	/** @stalls: accesses of the engine that wait, see movgem_stall.c. */

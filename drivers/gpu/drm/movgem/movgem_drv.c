@@ -5,6 +5,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/platform_device.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
@@ -194,6 +195,12 @@ static void movgem_engine_fini(struct drm_device *drm, void *unused)
 	mdev->engine->fini(mdev);
 }
 
+/* The last BO has gone; who came by a page of one may still look at us. */
+static void movgem_device_rest(struct drm_device *drm, void *unused)
+{
+	synchronize_rcu();
+}
+
 static int movgem_device_init(struct movgem_device *mdev)
 {
 	int ret;
@@ -218,7 +225,11 @@ static int movgem_device_init(struct movgem_device *mdev)
 	ret = movgem_queue_init_device(mdev);
 	if (ret)
 		return ret;
-	return movgem_shrinker_init(mdev);
+	ret = movgem_shrinker_init(mdev);
+	if (ret)
+		return ret;
+	/* The first to be called. */
+	return drmm_add_action_or_reset(&mdev->drm, movgem_device_rest, NULL);
 }
 
 static int movgem_probe(struct platform_device *pdev)

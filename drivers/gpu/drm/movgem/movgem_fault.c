@@ -86,7 +86,7 @@ static vm_fault_t window_begin(struct movgem_bo *bo, struct vm_fault *vmf,
 				   slot->busy == U8_MAX))
 			continue;
 		slot->busy++;
-		win->pfn[i - win->start] = page_to_pfn(slot->page);
+		win->pfn[i - win->start] = movgem_slot_pfn(slot);
 		__set_bit(i - win->start, win->busy);
 	}
 out:

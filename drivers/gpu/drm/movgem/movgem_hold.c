@@ -53,6 +53,12 @@ static struct movgem_bo *find_bo(struct movgem_device *mdev, u64 id)
 	return found;
 }
 
+/* Called with the page locked: whether it has not been moved meanwhile. */
+static bool is_of(struct page *page, struct movgem_slot *slot)
+{
+	return page_private(page) == (unsigned long)slot;
+}
+
 /* Isolates a page. It is locked, with a reference, if that goes at once. */
 static struct page *isolate_locked(struct movgem_bo *bo,
 				   struct movgem_slot *slot)
@@ -62,7 +68,7 @@ static struct page *isolate_locked(struct movgem_bo *bo,
 	spin_lock(&bo->pages_lock);
 	/* The kernel freezes the references of a page that it moves. */
 	if (bo->has_pages && slot->state != MOVGEM_PAGE_MOVING) {
-		page = slot->page;
+		page = movgem_slot_page(slot);
 		get_page(page);
 	}
 	spin_unlock(&bo->pages_lock);
@@ -70,7 +76,7 @@ static struct page *isolate_locked(struct movgem_bo *bo,
 		return NULL;
 
 	if (trylock_page(page)) {
-		if (page == slot->page && movgem_migrate_isolate(slot))
+		if (is_of(page, slot) && movgem_migrate_isolate(slot))
 			return page;
 		unlock_page(page);
 	}
@@ -114,7 +120,7 @@ static void put_back(struct movgem_bo *bo, struct movgem_slot *slot)
 	spin_lock(&bo->pages_lock);
 	if (slot->state != MOVGEM_PAGE_RESIDENT &&
 	    slot->state != MOVGEM_PAGE_MOVING && bo->has_pages) {
-		page = slot->page;
+		page = movgem_slot_page(slot);
 		get_page(page);
 	}
 	spin_unlock(&bo->pages_lock);
@@ -122,7 +128,7 @@ static void put_back(struct movgem_bo *bo, struct movgem_slot *slot)
 		return;
 
 	lock_page(page);
-	if (page == slot->page && slot->state != MOVGEM_PAGE_RESIDENT)
+	if (is_of(page, slot) && slot->state != MOVGEM_PAGE_RESIDENT)
 		movgem_migrate_putback(slot);
 	unlock_page(page);
 	put_page(page);

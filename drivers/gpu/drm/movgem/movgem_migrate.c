@@ -96,7 +96,7 @@ struct run {
 	u32 pages;
 
 	/** @epoch: &movgem_device.flush.epoch after all were blocked. */
-	u16 epoch;
+	u8 epoch;
 
 	/** @flush: TLBs may have pages of the run, if @epoch lasts. */
 	bool flush;
@@ -259,7 +259,7 @@ static bool in_batch(struct movgem_bo *bo, struct movgem_slot *slot)
 	    (slot->state != MOVGEM_PAGE_RETAKEN ||
 	     movgem_stall_wants(movgem_bo_device(bo), slot)))
 		return false;
-	return !slot->busy && PageLocked(slot->page);
+	return !slot->busy && PageLocked(movgem_slot_page(slot));
 }
 
 /* Extend the run from page @from on by @step, which is 1 or -1. */
@@ -466,7 +466,7 @@ void movgem_migrate_end(const struct movgem_move *move, struct page *dst,
 
 	spin_lock(&bo->pages_lock);
 	if (!ret) {
-		slot->page = dst;
+		movgem_slot_set_page(slot, dst);
 		bo->moved++;
 		movgem_stat_inc(mdev, migrate_ok);
 	}

@@ -29,7 +29,7 @@ static bool page_in_movable_zone(struct movgem_bo *bo, u32 index)
 	bool movable;
 
 	spin_lock(&bo->pages_lock);
-	movable = page_zonenum(bo->slot[index].page) == ZONE_MOVABLE;
+	movable = page_zonenum(movgem_bo_page(bo, index)) == ZONE_MOVABLE;
 	spin_unlock(&bo->pages_lock);
 	return movable;
 }
@@ -138,7 +138,7 @@ struct page **movgem_bo_page_array(struct movgem_bo *bo)
 
 	array = kvmalloc_array(bo->count, sizeof(*array), GFP_KERNEL);
 	for (u32 i = 0; array && i < bo->count; i++)
-		array[i] = bo->slot[i].page;
+		array[i] = movgem_bo_page(bo, i);
 	return array;
 }
 

@@ -14,7 +14,7 @@
  *
  * A page store decides what kind of pages a BO has and whether and how the
  * kernel moves them. What all stores have in common is here: order-0 pages,
- * zeroed, allocated in bulk, in an array of &struct movgem_slot of 16 bytes a
+ * zeroed, allocated in bulk, in an array of &struct movgem_slot of 12 bytes a
  * page. The parameter page_store of the module chooses one for the device.
  */
 
@@ -121,11 +121,11 @@ int movgem_store_alloc(struct movgem_bo *bo)
 			while (got--)
 				__free_page(batch[got]);
 			while (filled--)
-				__free_page(bo->slot[filled].page);
+				__free_page(movgem_bo_page(bo, filled));
 			return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 		}
 		for (u32 i = 0; i < got; i++, filled++) {
-			bo->slot[filled].page = batch[i];
+			movgem_slot_set_page(&bo->slot[filled], batch[i]);
 			bo->slot[filled].index = filled;
 		}
 		cond_resched();
@@ -146,7 +146,7 @@ int movgem_store_alloc(struct movgem_bo *bo)
 	spin_unlock(&bo->pages_lock);
 	store->release(bo, adopted);
 	while (adopted < bo->count)
-		__free_page(bo->slot[adopted++].page);
+		__free_page(movgem_bo_page(bo, adopted++));
 	return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 }
 

@@ -58,8 +58,9 @@ static bool in_kernel_hands(struct folio *folio)
 
 /*
  * The slot of a folio that has a reference but not the lock of ours. It may have
- * left its BO by the time of the return, or be another's already: RCU keeps the
- * memory of mapping and BO.
+ * left its BO by the time of the return, or be another's already. A BO and its
+ * slots are freed by RCU, as inodes are, mapping included, after no page names
+ * them any more; the device waits for that too, see movgem_device_rest().
  */
 static struct movgem_slot *peek_slot(struct folio *folio)
 {
@@ -154,7 +155,7 @@ static int bo_prepare(struct movgem_bo *bo)
 static int adopt_one(struct movgem_slot *slot)
 {
 	struct address_space *mapping = movgem_slot_bo(slot)->inode->i_mapping;
-	struct folio *folio = page_folio(slot->page);
+	struct folio *folio = page_folio(movgem_slot_page(slot));
 	int ret;
 
 	ret = movgem_folio_add(mapping, folio, slot->index);
@@ -173,7 +174,7 @@ static u32 bo_adopt(struct movgem_bo *bo)
 	folio_batch_init(&batch);
 	for (i = 0; i < bo->count; ) {
 		/* Once it is adopted the slot may get another page. */
-		struct folio *folio = page_folio(bo->slot[i].page);
+		struct folio *folio = page_folio(movgem_bo_page(bo, i));
 
 		if (adopt_one(&bo->slot[i]))
 			break;
@@ -226,7 +227,7 @@ static bool bo_held(struct movgem_bo *bo)
 		if (!bo->has_pages)
 			held = true;
 		for (; i < end && !held; i++)
-			held = PageLocked(bo->slot[i].page);
+			held = PageLocked(movgem_bo_page(bo, i));
 		spin_unlock(&bo->pages_lock);
 	}
 	return held;
@@ -241,7 +242,7 @@ static u64 bo_count_gup(struct movgem_bo *bo)
 
 		spin_lock(&bo->pages_lock);
 		for (; i < end && movgem_bo_has_pages(bo); i++)
-			count += folio_maybe_dma_pinned(page_folio(bo->slot[i].page));
+			count += folio_maybe_dma_pinned(page_folio(movgem_bo_page(bo, i)));
 		spin_unlock(&bo->pages_lock);
 		if (i < end)
 			return 0;

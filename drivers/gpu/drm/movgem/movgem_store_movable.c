@@ -83,7 +83,7 @@ static int copy_content(const struct movgem_move *move, struct page *dst,
 /* Called with both pages locked, the slot's and the caller's reference held. */
 static int move_page(const struct movgem_move *move, struct page *dst)
 {
-	struct page *src = move->slot->page;
+	struct page *src = movgem_slot_page(move->slot);
 	int ret;
 
 	ret = movgem_migrate_begin(move);
@@ -123,7 +123,7 @@ static u32 movable_adopt(struct movgem_bo *bo)
 	for (u32 i = 0; i < bo->count; i++) {
 		struct movgem_slot *slot = &bo->slot[i];
 		/* Once it is unlocked the slot may get another page. */
-		struct page *page = slot->page;
+		struct page *page = movgem_slot_page(slot);
 
 		lock_page(page);
 		mark_movable(slot, page);
@@ -141,7 +141,7 @@ static struct page *get_slot_page(struct movgem_bo *bo,
 	struct page *page;
 
 	spin_lock(&bo->pages_lock);
-	page = slot->page;
+	page = movgem_slot_page(slot);
 	get_page(page);
 	spin_unlock(&bo->pages_lock);
 	return page;
@@ -155,7 +155,7 @@ static void release_slot(struct movgem_bo *bo, struct movgem_slot *slot)
 		page = get_slot_page(bo, slot);
 		/* Waits for a move under way; then it is another page. */
 		lock_page(page);
-		if (page == slot->page)
+		if (page_slot(page) == slot)
 			break;
 		unlock_page(page);
 		put_page(page);
@@ -195,7 +195,7 @@ static int movable_move(struct movgem_bo *bo, u32 index, gfp_t gfp,
 	spin_lock(&bo->pages_lock);
 	if (bo->has_pages) {
 		slot = &bo->slot[index];
-		src = slot->page;
+		src = movgem_slot_page(slot);
 		get_page(src);
 	}
 	spin_unlock(&bo->pages_lock);

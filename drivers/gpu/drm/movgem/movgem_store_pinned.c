@@ -24,7 +24,7 @@ static u32 pinned_adopt(struct movgem_bo *bo)
 static void pinned_release(struct movgem_bo *bo, u32 count)
 {
 	for (u32 i = 0; i < count; i++) {
-		__free_page(bo->slot[i].page);
+		__free_page(movgem_bo_page(bo, i));
 		if (!(i % 64))
 			cond_resched();
 	}

@@ -25,7 +25,7 @@ TRACE_EVENT(movgem_isolate,
 	TP_fast_assign(
 		__entry->bo = bo->id;
 		__entry->index = slot->index;
-		__entry->pfn = page_to_pfn(slot->page);
+		__entry->pfn = movgem_slot_pfn(slot);
 		__entry->pins = READ_ONCE(bo->pins);
 		__entry->ok = ok;
 	),
@@ -44,7 +44,7 @@ TRACE_EVENT(movgem_putback,
 	TP_fast_assign(
 		__entry->bo = bo->id;
 		__entry->index = slot->index;
-		__entry->pfn = page_to_pfn(slot->page);
+		__entry->pfn = movgem_slot_pfn(slot);
 	),
 	TP_printk("bo=%llu index=%u pfn=0x%lx", __entry->bo, __entry->index,
 		  __entry->pfn)
@@ -80,7 +80,7 @@ TRACE_EVENT(movgem_copy,
 	TP_fast_assign(
 		__entry->bo = bo->id;
 		__entry->index = slot->index;
-		__entry->src = page_to_pfn(slot->page);
+		__entry->src = movgem_slot_pfn(slot);
 		__entry->dst = page_to_pfn(dst);
 	),
 	TP_printk("bo=%llu index=%u src=0x%lx dst=0x%lx", __entry->bo,
@@ -101,7 +101,7 @@ TRACE_EVENT(movgem_move,
 	TP_fast_assign(
 		__entry->bo = bo->id;
 		__entry->index = slot->index;
-		__entry->pfn = page_to_pfn(slot->page);
+		__entry->pfn = movgem_slot_pfn(slot);
 		__entry->mode = mode;
 		__entry->ret = ret;
 	),
@@ -130,10 +130,10 @@ TRACE_EVENT(movgem_pt_move,
 );
 
 TRACE_EVENT(movgem_flush,
-	TP_PROTO(u16 epoch),
+	TP_PROTO(u8 epoch),
 	TP_ARGS(epoch),
 	TP_STRUCT__entry(
-		__field(u16, epoch)
+		__field(u8, epoch)
 	),
 	TP_fast_assign(
 		__entry->epoch = epoch;

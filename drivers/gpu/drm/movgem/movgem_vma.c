@@ -70,7 +70,7 @@ static u64 page_pte(struct movgem_bo *bo, u32 index)
 		       bo->import.addrs[index] | MOVGEM_PTE_VALID : 0;
 
 	slot = &bo->slot[index];
-	pte = page_to_phys(slot->page) | MOVGEM_PTE_VALID;
+	pte = PFN_PHYS(movgem_slot_pfn(slot)) | MOVGEM_PTE_VALID;
 	if (movgem_migrate_blocked(slot))
 		pte |= MOVGEM_PTE_BLOCKED;
 	return pte;

@@ -172,14 +172,14 @@ static void batch_entries(struct kunit *test)
 
 		KUNIT_EXPECT_EQ(test, away ? blocked : MOVGEM_PTE_VALID,
 				pte & ~MOVGEM_PTE_ADDR);
-		KUNIT_EXPECT_EQ(test, page_to_phys(bo->slot[i].page),
+		KUNIT_EXPECT_EQ(test, page_to_phys(movgem_bo_page(bo, i)),
 				pte & MOVGEM_PTE_ADDR);
 		KUNIT_EXPECT_EQ(test, away, bo->slot[i].state ==
 					    MOVGEM_PAGE_QUIESCED);
 	}
 	batch_end(test, bo);
 	for (u32 i = 0; i < 8; i++)
-		KUNIT_EXPECT_EQ(test, page_to_phys(bo->slot[i].page) |
+		KUNIT_EXPECT_EQ(test, page_to_phys(movgem_bo_page(bo, i)) |
 				      MOVGEM_PTE_VALID,
 				movgem_pt_walk(&b->gpu->vm->pt,
 					       VA + i * PAGE_SIZE));
@@ -348,7 +348,7 @@ static void batch_epoch_wrap(struct kunit *test)
 	struct batch *b = test->priv;
 	struct movgem_bo *bo = bound_bo(test, 2, VA);
 
-	for (u32 start = U16_MAX - 2; start <= U16_MAX + 2; start++) {
+	for (u32 start = U8_MAX - 2; start <= U8_MAX + 2; start++) {
 		spin_lock(&b->mdev->flush.lock);
 		b->mdev->flush.epoch = start;
 		spin_unlock(&b->mdev->flush.lock);
@@ -357,7 +357,7 @@ static void batch_epoch_wrap(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0, move(test, 0));
 		KUNIT_EXPECT_EQ(test, 0, move(test, 1));
 		expect_cost(test, 1, 1, 2);
-		KUNIT_EXPECT_EQ(test, (u16)(start + 1), b->mdev->flush.epoch);
+		KUNIT_EXPECT_EQ(test, (u8)(start + 1), b->mdev->flush.epoch);
 		batch_end(test, bo);
 	}
 }
@@ -562,7 +562,7 @@ static void order_check(struct order *o)
 	for (u32 i = 0; i < ORDER_PAGES; i++) {
 		bool blocked = o->state[i] == MOVGEM_PAGE_ISOLATED ||
 			       o->state[i] == MOVGEM_PAGE_QUIESCED;
-		u64 pte = page_to_phys(o->bo->slot[i].page) | MOVGEM_PTE_VALID;
+		u64 pte = page_to_phys(movgem_bo_page(o->bo, i)) | MOVGEM_PTE_VALID;
 
 		if (blocked)
 			pte |= MOVGEM_PTE_BLOCKED;

@@ -107,7 +107,7 @@ void movgem_kunit_bind(struct movgem_kunit_gpu *gpu, struct movgem_bo *bo,
  */
 u8 *movgem_kunit_content(struct movgem_bo *bo, u32 index)
 {
-	return page_address(bo->slot[index].page);
+	return page_address(movgem_bo_page(bo, index));
 }
 
 static bool has_operations(struct page *page)
@@ -123,7 +123,7 @@ static bool has_operations(struct page *page)
  */
 struct page *movgem_kunit_isolate(struct movgem_slot *slot)
 {
-	struct page *page = slot->page;
+	struct page *page = movgem_slot_page(slot);
 	bool ok = false;
 
 	get_page(page);

@@ -279,14 +279,14 @@ static void check_life(struct life *life)
 		return;
 	KUNIT_EXPECT_EQ(test, life->state, life->slot->state);
 	KUNIT_EXPECT_EQ(test, life->state != MOVGEM_PAGE_RESIDENT, bo->away);
-	KUNIT_EXPECT_EQ(test, 1 + !!life->held, page_count(life->slot->page));
-	KUNIT_EXPECT_PTR_EQ(test, (void *)page_private(life->slot->page),
+	KUNIT_EXPECT_EQ(test, 1 + !!life->held, page_count(movgem_slot_page(life->slot)));
+	KUNIT_EXPECT_PTR_EQ(test, (void *)page_private(movgem_slot_page(life->slot)),
 			    (void *)life->slot);
 	for (int i = 0; i < PAGES; i++)
 		KUNIT_EXPECT_EQ(test, i + 1,
 				*(u32 *)movgem_kunit_content(bo, i));
 
-	pte = page_to_phys(life->slot->page) | MOVGEM_PTE_VALID;
+	pte = page_to_phys(movgem_slot_page(life->slot)) | MOVGEM_PTE_VALID;
 	if (blocked(life))
 		pte |= MOVGEM_PTE_BLOCKED;
 	KUNIT_EXPECT_EQ(test, pte, movgem_pt_walk(&life->gpu->vm->pt,
@@ -505,7 +505,7 @@ static void slow_move_begin(struct life *life, struct slow_move *slow)
 {
 	struct kunit *test = life->test;
 
-	slow->src = life->slot->page;
+	slow->src = movgem_slot_page(life->slot);
 	slow->dst = alloc_page(GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, slow->dst);
 	slow->move = (struct movgem_move) {
@@ -525,7 +525,7 @@ static void slow_move_wait(struct life *life, struct slow_move *slow)
 {
 	flush_delayed_work(&slow->work);
 	destroy_delayed_work_on_stack(&slow->work);
-	KUNIT_EXPECT_PTR_EQ(life->test, slow->dst, life->slot->page);
+	KUNIT_EXPECT_PTR_EQ(life->test, slow->dst, movgem_slot_page(life->slot));
 	KUNIT_EXPECT_EQ(life->test, 0, life->bo->moving);
 }
 
@@ -555,7 +555,7 @@ static void page_moving_gpu(struct kunit *test)
 						  sizeof(word),
 						  DRM_MOVGEM_ACCESS_READ));
 	KUNIT_EXPECT_EQ(test, INDEX + 1, word);
-	KUNIT_EXPECT_PTR_EQ(test, slow.dst, life->slot->page);
+	KUNIT_EXPECT_PTR_EQ(test, slow.dst, movgem_slot_page(life->slot));
 	slow_move_wait(life, &slow);
 	slow_move_undo(life, &slow);
 	end_life(life);
@@ -585,7 +585,7 @@ static void page_pin_waits(struct kunit *test)
 	struct slow_move slow;
 
 	begin_life(life);
-	if (page_zonenum(life->slot->page) == ZONE_MOVABLE) {
+	if (page_zonenum(movgem_slot_page(life->slot)) == ZONE_MOVABLE) {
 		end_life(life);
 		kunit_skip(test, "a pin moves pages of ZONE_MOVABLE itself");
 	}
