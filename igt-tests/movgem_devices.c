@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,4 +126,79 @@ void movgem_wait_for_users(int want)
 		usleep(10000);
 	}
 	igt_assert_f(false, "the module has %d users, not %d\n", now, want);
+}
+
+/* ---- importer ---- */
+
+#define IMPORTER	"/dev/movgem_importer"
+/* Where the dma-buf begins; before that are commands. */
+#define IMPORTER_MEMORY	4096
+
+int movgem_importer_open(void)
+{
+	int fd = open(IMPORTER, O_RDWR | O_CLOEXEC);
+
+	igt_require_f(fd >= 0, "no " IMPORTER ": its module, tools/selftest/importer.c, is not loaded\n");
+	return fd;
+}
+
+static int send_command(int importer, const char *format, va_list args)
+{
+	char text[64];
+	int len = vsnprintf(text, sizeof(text), format, args);
+
+	igt_assert_lt(len, (int)sizeof(text));
+	return write(importer, text, len) < 0 ? -errno : 0;
+}
+
+int __movgem_importer(int importer, const char *command, ...)
+{
+	va_list args;
+	int ret;
+
+	va_start(args, command);
+	ret = send_command(importer, command, args);
+	va_end(args);
+	return ret;
+}
+
+void movgem_importer(int importer, const char *command, ...)
+{
+	va_list args;
+	int ret;
+
+	va_start(args, command);
+	ret = send_command(importer, command, args);
+	va_end(args);
+	igt_assert_f(!ret, "importer: %s: %s\n", command, strerror(-ret));
+}
+
+/* Maps it anew if it has moved since it was mapped. */
+static bool map_again(int importer, ssize_t ret)
+{
+	if (ret != -1 || errno != ESTALE)
+		return false;
+	movgem_importer(importer, "unmap");
+	movgem_importer(importer, "map");
+	return true;
+}
+
+void movgem_importer_read(int importer, void *data, size_t size, uint64_t offset)
+{
+	ssize_t ret;
+
+	do {
+		ret = pread(importer, data, size, IMPORTER_MEMORY + offset);
+	} while (map_again(importer, ret));
+	igt_assert_eq_u64(ret, size);
+}
+
+void movgem_importer_write(int importer, const void *data, size_t size, uint64_t offset)
+{
+	ssize_t ret;
+
+	do {
+		ret = pwrite(importer, data, size, IMPORTER_MEMORY + offset);
+	} while (map_again(importer, ret));
+	igt_assert_eq_u64(ret, size);
 }

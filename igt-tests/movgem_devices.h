@@ -3,12 +3,15 @@
  * Copyright (C) 2026 movgem maintainers
  *
  * More than one movgem device: the module makes as many as its parameter says,
- * and each can be taken from the driver and given back.
+ * and each can be taken from the driver and given back. And a device that imports
+ * whatever dma-buf there is.
  */
 #ifndef MOVGEM_DEVICES_H
 #define MOVGEM_DEVICES_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* Has at least so many devices; skips where that cannot be had. */
 void movgem_devices_require(unsigned int count);
@@ -22,5 +25,21 @@ int movgem_device_bind(unsigned int n, bool bind);
 int movgem_module_users(void);
 /* Waits until the module is in use no more than that. */
 void movgem_wait_for_users(int want);
+
+
+/*
+ * The device of tools/selftest/importer.c, which uses a dma-buf as told; skips
+ * where it is not there. What an open file has of a dma-buf goes with it.
+ */
+int movgem_importer_open(void);
+/* One command, as in printf(); 0 or -errno. */
+int __movgem_importer(int importer, const char *command, ...)
+	__attribute__((format(printf, 2, 3)));
+/* One that must succeed. */
+void movgem_importer(int importer, const char *command, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The memory as the device finds it; mapped anew where it has moved. */
+void movgem_importer_read(int importer, void *data, size_t size, uint64_t offset);
+void movgem_importer_write(int importer, const void *data, size_t size, uint64_t offset);
 
 #endif /* MOVGEM_DEVICES_H */

@@ -377,26 +377,26 @@ static void test_static_and_dynamic(void)
 {
 	uint64_t pfns[PAGES], now[PAGES];
 	struct shared s;
-	uint32_t theirs;
-	int vgem;
+	int importer;
 
 	require_moves();
-	vgem = open_other("vgem", "vgem");
+	importer = movgem_importer_open();
 	shared_init(&s, 6);
 	shared_bind(&s);
-	theirs = prime_fd_to_handle(vgem, s.dmabuf);
+	movgem_importer(importer, "attach %d static", s.dmabuf);
+	movgem_importer(importer, "map");
 	igt_assert_eq_u32(pins_of(fd_a, s.handle), 1);
 	shared_check(&s, 6, 0);
 	igt_assert_eq(movgem_bo_pfns(fd_a, s.id, pfns, PAGES), PAGES);
 	igt_assert_eq(__movgem_migrate_bo(fd_a, s.id), -EBUSY);
 	igt_assert_eq(movgem_bo_pfns(fd_a, s.id, now, PAGES), PAGES);
 	igt_assert(!memcmp(pfns, now, sizeof(pfns)));
-	gem_close(vgem, theirs);
+	movgem_importer(importer, "detach");
 	igt_assert_eq_u32(pins_of(fd_a, s.handle), 0);
 	igt_assert_eq_u64(movgem_migrate_bo(fd_a, s.id), PAGES);
 	shared_check(&s, 6, 0x100);
 	shared_fini(&s);
-	close(vgem);
+	close(importer);
 }
 
 static void test_importer_outlives(void)

@@ -2,12 +2,11 @@
 """Does the runner of the guests do what it says, and does it notice what it must?"""
 
 import os
-import shutil
 import threading
 import time
 
 import qmp
-from checklib import OUT, TREE, Check, Failure, tail
+from checklib import TREE, Check, Failure, selftest_modules, tail
 
 ORDER = 30
 
@@ -21,21 +20,9 @@ def expect(run, status, text, *arguments, timeout=240):
         raise Failure(f"status {got} and not {status}, or no '{text}' in:\n{tail(output)}")
 
 
-def splat_module(run):
-    kernel = run.check.kernel or "6.12"
-    out = f"{OUT}/splat-{kernel}"
-    os.makedirs(out, exist_ok=True)
-    for name in ("splat.c", "Kbuild"):
-        shutil.copy2(f"{TREE}/tools/selftest/{name}", out)
-    build = run.must([f"{TREE}/tools/lib/build-module", "--build-dir", kernel]).strip()
-    run.must(["make", "-C", build, f"M={out}", "W=1", "CONFIG_DEBUG_INFO_BTF_MODULES=",
-              "modules"])
-    return out
-
-
 def splat(run, what, status, text, *arguments, before="", after=""):
     """Provokes a report of the kernel's with tools/selftest/splat.c."""
-    expect(run, status, text, "--share", splat_module(run), *arguments, "--",
+    expect(run, status, text, "--share", selftest_modules(run), *arguments, "--",
            f"{before} insmod /share/splat.ko what={what}; echo done; {after}")
 
 

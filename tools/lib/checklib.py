@@ -18,6 +18,7 @@ import glob
 import importlib.util
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -146,6 +147,23 @@ class Run:
             options += ["--param", f"page_store={self.check.store}"]
         return self.command([f"{TREE}/tools/vm", "run", "--timeout", str(timeout), *options,
                              "--", command], limit=timeout + 120, each_line=each_line)
+
+
+SELFTEST_LOCK = threading.Lock()
+
+
+def selftest_modules(run):
+    """Builds the modules of tools/selftest for the check's kernel; returns their directory."""
+    kernel = run.check.kernel or "6.12"
+    out = os.path.join(OUT, f"selftest-{kernel}")
+    with SELFTEST_LOCK:
+        os.makedirs(out, exist_ok=True)
+        for path in glob.glob(f"{TREE}/tools/selftest/*"):
+            shutil.copy2(path, out)
+        build = run.must([f"{HERE}/build-module", "--build-dir", kernel]).strip()
+        run.must(["make", "-C", build, f"M={out}", "W=1", "CONFIG_DEBUG_INFO_BTF_MODULES=",
+                  "modules"])
+    return out
 
 
 def tail(text, count=20):

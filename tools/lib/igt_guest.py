@@ -31,6 +31,7 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expe
         raise checklib.Skip("there is no out/build/igt/test-list.txt: build/igt-tests failed")
     share = run.directory()
     shutil.copy(f"{checklib.TREE}/tools/guest/check", share)
+    shutil.copy(f"{checklib.selftest_modules(run)}/importer.ko", share)
     options = ["--udev", "--share", share, "--log", f"{share}/console.log", *options]
     limit = limit or run.args.igt_timeout
     if tests is None:
