@@ -338,8 +338,12 @@ static void move_tables(struct movgem_device *mdev)
 	mutex_lock(&mdev->pts.lock);
 	list_for_each_entry(pt, &mdev->pts.list, link) {
 		xa_for_each(&pt->tables, key, table) {
+			int ret = -EAGAIN;
+
+			for (int try = 0; try < 10 && ret == -EAGAIN; try++)
+				ret = mdev->store->table_move(table);
 			mdev->last_move.tried++;
-			if (!mdev->store->table_move(table))
+			if (!ret)
 				mdev->last_move.moved++;
 			cond_resched();
 		}
