@@ -115,6 +115,7 @@ static int movgem_dev_query_ioctl(struct drm_device *drm, void *data,
 static int movgem_open(struct drm_device *drm, struct drm_file *file)
 {
 	struct movgem_file *mfile;
+	int ret;
 
 	mfile = kzalloc(sizeof(*mfile), GFP_KERNEL_ACCOUNT);
 	if (!mfile)
@@ -122,14 +123,24 @@ static int movgem_open(struct drm_device *drm, struct drm_file *file)
 
 	mfile->usage = movgem_usage_create();
 	if (!mfile->usage) {
-		kfree(mfile);
-		return -ENOMEM;
+		ret = -ENOMEM;
+		goto err_free;
 	}
+	/* The file system is not mounted anew for each BO if it is the only. */
+	ret = movgem_mmap_pin();
+	if (ret)
+		goto err_usage;
 	mfile->mdev = to_movgem_device(drm);
 	xa_init_flags(&mfile->vms, XA_FLAGS_ALLOC1);
 	xa_init_flags(&mfile->queues, XA_FLAGS_ALLOC1);
 	file->driver_priv = mfile;
 	return 0;
+
+err_usage:
+	movgem_usage_put(mfile->usage);
+err_free:
+	kfree(mfile);
+	return ret;
 }
 
 static void movgem_postclose(struct drm_device *drm, struct drm_file *file)
@@ -138,6 +149,7 @@ static void movgem_postclose(struct drm_device *drm, struct drm_file *file)
 
 	movgem_queue_close_all(mfile);
 	movgem_vm_close_all(mfile);
+	movgem_mmap_unpin();
 	movgem_usage_put(mfile->usage);
 	kfree(mfile);
 }

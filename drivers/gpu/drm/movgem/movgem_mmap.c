@@ -45,7 +45,10 @@ static const struct file_operations movgem_file_fops = {
 };
 
 /**
- * movgem_mmap_pin - hold the pseudo file system, and so the module, for a BO
+ * movgem_mmap_pin - hold the pseudo file system, and so the module
+ *
+ * By each BO, and by each open file, since a process with one BO at a time
+ * would have it mounted for each of them.
  *
  * Not done at the BO's first mapping: mounting does not go with mmap_lock.
  * Undone by movgem_mmap_unpin().
