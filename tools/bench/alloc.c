@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "bench.h"
+#include "mark.h"
 
 /* Of a size, so many at least; more of the small ones. */
 #define LEAST		3
@@ -55,11 +56,13 @@ static void measure(size_t size)
 	/* The first ones fill the kernel's caches. */
 	cycle(&buf, took);
 	cycle(&buf, took);
+	MARK(MARK_BEGIN);
 	for (i = 0; i < count; i++) {
 		cycle(&buf, took);
 		for (step = 0; step < STEPS; step++)
 			values[step][i] = took[step];
 	}
+	MARK(MARK_END);
 	for (step = 0; step < STEPS; step++) {
 		sort_values(values[step], count);
 		took[step] = values[step][count / 2];

@@ -84,9 +84,10 @@ def parse_args():
         help="boot nothing: put the table of raw.json into Documentation/benchmark.rst")
     add("--list", action="store_true", help="list the guests and end")
     add("--profile", metavar="'WHAT ...'",
-        help="boot one guest and print where the instructions of a moved page go, by function; "
-             "WHAT ...: arguments of the guest's program, such as 'move --buffers movgem "
-             "--rounds 2'")
+        help="boot one guest and print where the instructions of a moved page, or of a buffer "
+             "that is made and freed, go, by function; WHAT ...: arguments of the guest's "
+             "program, such as 'move --buffers movgem' or 'alloc --buffers movgem --size 4096 "
+             "--max 4096'")
     add("--store", default="movable_ops", help="page store for --profile (default %(default)s)")
     add("--selftest", action="store_true", help="try the table on made-up figures and end")
     args = parser.parse_args()
@@ -170,7 +171,9 @@ def objects_of(guest, directory, text):
             found.setdefault(key, []).append(json.loads(line[2:]))
     if guest.profile:
         last = found[guest.key][-1]
-        last["made_of"] = profile_guest.evaluate(directory, last["pages"])
+        # Per page that moved, or per buffer that was made.
+        each = last["pages"] if "pages" in last else last["count"]
+        last["made_of"] = profile_guest.evaluate(directory, each)
     return found
 
 
