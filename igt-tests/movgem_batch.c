@@ -74,6 +74,7 @@
 #include <unistd.h>
 
 #include "igt.h"
+#include "movgem_devices.h"
 #include "movgem_lib.h"
 #include "movgem_migrate_rig.h"
 #include "movgem_migrate_trigger.h"
@@ -502,21 +503,15 @@ static void test_soft_offline(int fd)
 
 static void test_pin(int fd)
 {
-	int vgem = __drm_open_driver(DRIVER_VGEM), dmabuf;
+	int importer = movgem_importer_open(), dmabuf;
 	uint64_t before[PAGES], after[PAGES];
-	uint32_t theirs;
 	struct held h;
-
-	if (vgem < 0) {
-		igt_system_quiet("modprobe vgem");
-		vgem = __drm_open_driver(DRIVER_VGEM);
-	}
-	igt_require_f(vgem >= 0, "no vgem to import a BO\n");
 
 	held_init(&h, fd);
 	h.file = hold(&h, 0, 16, "quiesce");
 	dmabuf = prime_handle_to_fd(fd, h.handle);
-	theirs = prime_fd_to_handle(vgem, dmabuf);
+	movgem_importer(importer, "attach %d static", dmabuf);
+	movgem_importer(importer, "map");
 	igt_assert_eq(movgem_bo_pfns(fd, h.id, before, PAGES), PAGES);
 	close(h.file);
 	h.file = -1;
@@ -525,9 +520,8 @@ static void test_pin(int fd)
 	movgem_check_pattern(h.map, SIZE, 7);
 	igt_assert_eq(movgem_bo_pfns(fd, h.id, after, PAGES), PAGES);
 	igt_assert(!memcmp(before, after, sizeof(before)));
-	gem_close(vgem, theirs);
+	close(importer);
 	close(dmabuf);
-	close(vgem);
 	held_fini(&h);
 }
 
