@@ -15,6 +15,8 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_gpuvm.h>
 #include <drm/drm_prime.h>
+#include <drm/drm_print.h>
+#include <drm/movgem_drm.h>
 
 #include "movgem_bo.h"
 #include "movgem_compat.h"
@@ -294,7 +296,11 @@ static const struct dma_buf_ops movgem_dmabuf_ops = {
  * @obj: the BO
  * @flags: O_RDWR and the like
  *
- * Return: the dma-buf or an ERR_PTR(), -EINVAL for a BO with an exclusive VM.
+ * A BO that has been purged has nothing to share, and the dma-buf core warns of
+ * exporters that refuse a vmap.
+ *
+ * Return: the dma-buf or an ERR_PTR(), -EINVAL for a BO with an exclusive VM,
+ * -EFAULT for one that was purged.
  */
 struct dma_buf *movgem_prime_export(struct drm_gem_object *obj, int flags)
 {
@@ -311,6 +317,10 @@ struct dma_buf *movgem_prime_export(struct drm_gem_object *obj, int flags)
 	if (to_movgem_bo(obj)->exclusive_root)
 		return ERR_PTR(movgem_invalid(obj->dev,
 					      "prime.handle: BO has an exclusive VM"));
+	if (READ_ONCE(to_movgem_bo(obj)->madv) == DRM_MOVGEM_MADV_PURGED) {
+		drm_dbg(obj->dev, "prime.handle: BO was purged\n");
+		return ERR_PTR(-EFAULT);
+	}
 	return drm_gem_dmabuf_export(obj->dev, &info);
 }
 
