@@ -49,8 +49,10 @@ SPLAT = re.compile(
 FATAL = re.compile(r"Kernel panic|kernel BUG at|Oops: |soft lockup|hard LOCKUP")
 FATAL_GRACE = 10
 SPLAT_LINES = 16
-# For the debug kernel: freed pages are poisoned, and there is a CMA area.
-DEBUG_APPEND = ("page_poison=1", "cma=64M", "kmemleak=on")
+# For the debug kernel: freed pages are poisoned, and there is a CMA area. No five levels of
+# page tables: what KASAN makes of an address depends on a CPU feature then, and an interrupt
+# while identify_cpu() has cleared them all is a wild access to it.
+DEBUG_APPEND = ("page_poison=1", "cma=64M", "kmemleak=on", "no5lvl")
 # Lines of a splat that help nobody in a message; the log has them.
 NOISE = re.compile(r"\] (?:R[A-Z0-9]{2}: |R\d+: |[FCD]S: |CR2: |DR\d: |Code: |Modules linked in|"
                    r"Hardware name|PKRU|CS: | \? |</?TASK>|---\[)")
