@@ -137,8 +137,11 @@ static uint32_t job_stream(struct gpu *gpu, unsigned int view, unsigned int page
 
 static void job_wait(struct hammer *h, struct gpu *gpu, uint64_t job)
 {
-	int ret = stress_timeline_wait(h->fd, gpu->timeline, job);
+	int ret = 0;
 
+	/* Who was told to stop before the first job has none to wait for. */
+	if (job)
+		ret = stress_timeline_wait(h->fd, gpu->timeline, job);
 	if (ret)
 		stress_fail(h->w, "job %" PRIu64 " of the hammer does not end: %s", job,
 			    strerror(-ret));
