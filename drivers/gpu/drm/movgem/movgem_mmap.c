@@ -28,9 +28,30 @@
 static struct vfsmount *movgem_mnt;
 static int movgem_mnt_count;
 
+/*
+ * An insertion in the page cache that fails for want of memory leaves what it
+ * had allocated of the tree. With no folio in it there is nothing else to free.
+ */
+static void movgem_evict_inode(struct inode *inode)
+{
+	truncate_inode_pages_final(&inode->i_data);
+	xa_destroy(&inode->i_data.i_pages);
+	clear_inode(inode);
+}
+
+static const struct super_operations movgem_super_ops = {
+	.statfs = simple_statfs,
+	.evict_inode = movgem_evict_inode,
+};
+
 static int movgem_init_fs_context(struct fs_context *fc)
 {
-	return init_pseudo(fc, MOVGEM_FS_MAGIC) ? 0 : -ENOMEM;
+	struct pseudo_fs_context *ctx = init_pseudo(fc, MOVGEM_FS_MAGIC);
+
+	if (!ctx)
+		return -ENOMEM;
+	ctx->ops = &movgem_super_ops;
+	return 0;
 }
 
 static struct file_system_type movgem_fs_type = {
