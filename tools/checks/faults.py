@@ -10,10 +10,13 @@ ORDER = 55
 OWN_IGT = ("movgem_fault_injection",)
 
 # What the kernel says at warning level of an allocation that failed: a page fault that is
-# repeated, a scheduler that could not be made, a slab that could not grow.
+# repeated, a scheduler that could not be made, a slab that could not grow, kmemleak itself;
+# and how many such lines it has left out.
 OUT_OF_MEMORY = re.compile(
     r"^<[34]>[^\n]*(?:Huh VM_FAULT_OOM leaked out to the #PF handler\. Retrying PF|"
     r"drm_sched_init: Failed to setup GPU scheduler--out of memory|"
+    r"(?:pagefault|slab)_out_of_memory: \d+ callbacks suppressed|"
+    r"kmemleak: Cannot allocate a scan area, scanning the full object|"
     r"SLUB: Unable to allocate memory on CPU |\] +cache: \S+, object size: |"
     r"\] +\S+ debugging increased min order|\] +node \d+: slabs: )[^\n]*(?:\n|\Z)", re.MULTILINE)
 
