@@ -267,6 +267,12 @@ bool trigger_hugetlb(struct rig *rig, unsigned int round)
 /* ---- memory blocks ---- */
 
 #define OFFLINE_MAX	64
+/*
+ * Seconds. The kernel tries again until it is interrupted, and a debug kernel on
+ * a slow machine needs more than ten for a block that many write to.
+ */
+#define PATIENCE	60
+
 static unsigned long offline_blocks[OFFLINE_MAX];
 static unsigned int offline_count;
 
@@ -407,7 +413,7 @@ void movable_blocks_offline(void)
 		if (read_file(path, text, sizeof(text)) &&
 		    !strncmp(text, "online", 6) &&
 		    block_is_sound(block * block_size() / PAGE))
-			block_offline(block * block_size() / PAGE, 10);
+			block_offline(block * block_size() / PAGE, PATIENCE);
 	}
 	closedir(dir);
 }
@@ -435,7 +441,7 @@ bool trigger_offline(struct rig *rig, unsigned int round)
 		}
 		done[blocks++] = block;
 
-		ret = block_offline(pfns[i], 10);
+		ret = block_offline(pfns[i], PATIENCE);
 		if (ret) {
 			igt_info("memory block %lu stays: %s\n", block,
 				 strerror(-ret));
