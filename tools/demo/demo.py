@@ -20,8 +20,10 @@ TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUFFER = 65536
 PAGE = 4096
 
-# Targets of the whole project.
-HUGE_SHARE = 0.95
+# Targets of the whole project. In the short form a huge page less than anonymous memory is a
+# fifth of a percent, and what the driver and the kernel need for 20,000 BOs about 3 % (movable_ops)
+# to 5 % (folio): there it is to tell pages that move from such that do not, which get 15 %.
+HUGE_SHARE = {False: 0.95, True: 0.9}
 LAYOUT = (0.20, 0.40)
 # Of the pages of buffers; else "nothing lost" would say little.
 MOVED_SHARE = 0.25
@@ -301,16 +303,16 @@ def make_table(args, rows):
     return "\n".join(text) + "\n"
 
 
-def missed_targets(rows):
+def missed_targets(rows, huge_share):
     by_name = {row["row"]: row for row in rows}
     missed = []
     moving = [row for row in rows if row["row"] in MOVING]
     for row in moving if "anonymous" in by_name else ():
         have = row["huge_pages"]
         want = by_name["anonymous"]["huge_pages"]
-        if have < HUGE_SHARE * want:
+        if have < huge_share * want:
             missed.append(f"{row['row']} got {have} huge pages, {percent(have, want)} of the {want} "
-                          f"of anonymous memory; the target is {HUGE_SHARE:.0%}")
+                          f"of anonymous memory; the target is {huge_share:.0%}")
     for row in rows:
         if row["bytes_lost"]:
             missed.append(f"{row['row']} lost {row['bytes_lost']} bytes")
@@ -332,6 +334,7 @@ def main():
     os.makedirs(args.out, exist_ok=True)
     if args.replot:
         old = json.loads(read_text(args.out, "demo.json"))
+        args.quick = old["parameters"]["quick"]
         args.mem, args.smp = old["guest"]["mem_mib"], old["guest"]["smp"]
         args.fill = old["parameters"]["fill_percent"]
         args.limit = old["parameters"]["block_limit_seconds"]
@@ -353,7 +356,7 @@ def main():
                        "quick": args.quick},
         "rows": rows,
     }
-    missed = report["missed_targets"] = missed_targets(rows)
+    missed = report["missed_targets"] = missed_targets(rows, HUGE_SHARE[args.quick])
     with open(os.path.join(args.out, "demo.json"), "w", encoding="utf-8") as file:
         json.dump(report, file, indent=1)
         file.write("\n")
