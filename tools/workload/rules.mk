@@ -6,7 +6,7 @@ workload_dir := $(abspath $(dir $(lastword $(MAKEFILE_LIST))))
 tree := $(abspath $(workload_dir)/../..)
 
 CFLAGS ?= -O2 -g
-override CFLAGS += -std=gnu11 -Wall -Wextra -Werror -MMD -pthread -D_GNU_SOURCE \
+override CFLAGS += -std=gnu11 -Wall -Wextra -Werror -MMD -MP -pthread -D_GNU_SOURCE \
 	-I$(workload_dir) -I$(tree)/include/uapi/drm $(shell pkg-config --cflags libdrm)
 LDLIBS += $(shell pkg-config --libs libdrm)
 
