@@ -6,6 +6,7 @@ tools/check; tools/lib/checklib.py says what a check is."""
 import argparse
 import concurrent.futures
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -47,6 +48,15 @@ def run_all(chosen, args, recorder):
                 future.result()
 
 
+def gist(text, limit=4):
+    """The lines of a failure's text that most probably say why: who gets to see the end of the
+    output only has them."""
+    lines = [line.strip()[:160] for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines
+               if re.search(r"MISSED|FAILED|[Aa]ssert|^Failed|error:|<[0-4]>|Error|time-out", line)]
+    return list(dict.fromkeys(telling or lines))[:limit]
+
+
 def main():
     args = parse_args()
     checks = [check for group in checklib.groups() for check in group.checks()]
@@ -67,7 +77,7 @@ def main():
              for outcome in ("pass", "fail", "skip")}
     for case in recorder.cases:
         if case.outcome == "fail":
-            print(f"FAILED: {case.name}")
+            print("\n             ".join([f"FAILED: {case.name}"] + gist(case.text)))
     print(f"{count['pass']} passed, {count['fail']} failed, {count['skip']} skipped", flush=True)
     return 1 if count["fail"] else 0
 
