@@ -813,11 +813,7 @@ static void test_killed_in_use(int fd)
 
 int igt_main()
 {
-	static const struct {
-		const char *name;
-		void (*run)(int fd);
-		const char *what;
-	} tests[] = {
+	static const struct movgem_subtest tests[] = {
 		{ "addresses", test_addresses,
 		  "Every kind of access to every kind of bad address is recorded as what it is." },
 		{ "crossing", test_crossing,
@@ -848,17 +844,12 @@ int igt_main()
 		{ "killed-with-buffers-in-use", test_killed_in_use,
 		  "Buffers of a killed process are not written after they were freed." },
 	};
-	unsigned int i;
 	int fd = -1;
 
 	igt_fixture()
 		fd = movgem_open();
 
-	for (i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].what);
-		igt_subtest(tests[i].name)
-			tests[i].run(fd);
-	}
+	movgem_subtests(tests, ARRAY_SIZE(tests), fd);
 
 	igt_fixture()
 		movgem_close(fd);

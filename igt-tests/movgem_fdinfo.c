@@ -396,11 +396,7 @@ static void test_parallel(int fd)
 
 int igt_main()
 {
-	static const struct {
-		const char *name;
-		void (*run)(int fd);
-		const char *what;
-	} tests[] = {
+	static const struct movgem_subtest tests[] = {
 		{ "keys", test_keys,
 		  "Every key that the specification asks for is there, once, and well formed." },
 		{ "clients", test_clients, "Every open file is a client of its own." },
@@ -416,17 +412,12 @@ int igt_main()
 		{ "parallel", test_parallel,
 		  "Reading while others create, submit and close is safe." },
 	};
-	unsigned int i;
 	int fd = -1;
 
 	igt_fixture()
 		fd = movgem_open();
 
-	for (i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].what);
-		igt_subtest(tests[i].name)
-			tests[i].run(fd);
-	}
+	movgem_subtests(tests, ARRAY_SIZE(tests), fd);
 
 	igt_fixture()
 		movgem_close(fd);

@@ -538,29 +538,22 @@ static void test_ptrace(int fd)
 	buffer_fini(&b);
 }
 
-static const struct {
-	const char *name;
-	const char *describe;
-	void (*run)(int fd);
-} tests[] = {
-	{ "direct-read", "O_DIRECT reads into a buffer while its pages move.",
-	  test_direct_read },
-	{ "direct-write", "O_DIRECT writes from a buffer that the GPU has filled.",
-	  test_direct_write },
-	{ "pin", "A registered buffer is seen as pinned and moves again afterwards.",
-	  test_pin },
-	{ "fixed-read", "io_uring reads into a registered buffer, and the GPU sees it.",
-	  test_fixed_read },
-	{ "leave-movable", "Pages that io_uring registers leave movable memory.",
-	  test_leave_movable },
-	{ "free-pinned", "Pages of a freed buffer stay what they are until unpinned.",
-	  test_free_pinned },
-	{ "purge-pinned", "Pages of a purged buffer stay what they are until unpinned.",
-	  test_purge_pinned },
-	{ "vmsplice", "A pipe takes the pages of a buffer.", test_vmsplice },
-	{ "process-vm", "Another process reads and writes a mapped buffer.",
-	  test_process_vm },
-	{ "ptrace", "A debugger reads and writes a mapped buffer.", test_ptrace },
+static const struct movgem_subtest tests[] = {
+	{ "direct-read", test_direct_read, "O_DIRECT reads into a buffer while its pages move." },
+	{ "direct-write", test_direct_write,
+	  "O_DIRECT writes from a buffer that the GPU has filled." },
+	{ "pin", test_pin, "A registered buffer is seen as pinned and moves again afterwards." },
+	{ "fixed-read", test_fixed_read,
+	  "io_uring reads into a registered buffer, and the GPU sees it." },
+	{ "leave-movable", test_leave_movable,
+	  "Pages that io_uring registers leave movable memory." },
+	{ "free-pinned", test_free_pinned,
+	  "Pages of a freed buffer stay what they are until unpinned." },
+	{ "purge-pinned", test_purge_pinned,
+	  "Pages of a purged buffer stay what they are until unpinned." },
+	{ "vmsplice", test_vmsplice, "A pipe takes the pages of a buffer." },
+	{ "process-vm", test_process_vm, "Another process reads and writes a mapped buffer." },
+	{ "ptrace", test_ptrace, "A debugger reads and writes a mapped buffer." },
 };
 
 int igt_main()
@@ -577,11 +570,7 @@ int igt_main()
 			      mem.page_store);
 	}
 
-	for (int i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].describe);
-		igt_subtest(tests[i].name)
-			tests[i].run(fd);
-	}
+	movgem_subtests(tests, ARRAY_SIZE(tests), fd);
 
 	igt_fixture() {
 		triggers_reset();

@@ -21,6 +21,17 @@
 #include "igt_sysfs.h"
 #include "movgem_lib.h"
 
+/* ---- subtests ---- */
+
+void movgem_subtests(const struct movgem_subtest *tests, unsigned int count, int fd)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		igt_describe(tests[i].what);
+		igt_subtest(tests[i].name)
+			tests[i].run(fd);
+	}
+}
+
 /* ---- devices ---- */
 
 static int open_nodes(const char *driver, bool render)

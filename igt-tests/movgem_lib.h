@@ -18,6 +18,17 @@
 /* No job and no fence takes as long as this, on the slowest guest. */
 #define MOVGEM_LONG_NS		(120ll * 1000000000ll)
 
+/* ---- subtests ---- */
+
+struct movgem_subtest {
+	const char *name;
+	void (*run)(int fd);
+	const char *what;
+};
+
+/* Subtests of one device, as by igt_describe() and igt_subtest(). */
+void movgem_subtests(const struct movgem_subtest *tests, unsigned int count, int fd);
+
 /* ---- devices ---- */
 
 int movgem_open(void);

@@ -622,11 +622,7 @@ static void test_moved(int fd)
 
 int igt_main()
 {
-	static const struct {
-		const char *name;
-		void (*run)(int fd);
-		const char *what;
-	} tests[] = {
+	static const struct movgem_subtest tests[] = {
 		{ "states", test_states,
 		  "Advice is given, taken back, and told; nothing is lost by it alone." },
 		{ "purge", test_purge,
@@ -652,7 +648,6 @@ int igt_main()
 		{ "moved-then-purged", test_moved,
 		  "Moving and purging the same buffers leaves the counts right." },
 	};
-	unsigned int i;
 	int fd = -1;
 
 	igt_fixture() {
@@ -660,11 +655,7 @@ int igt_main()
 		can_move = movgem_can_move(fd);
 	}
 
-	for (i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].what);
-		igt_subtest(tests[i].name)
-			tests[i].run(fd);
-	}
+	movgem_subtests(tests, ARRAY_SIZE(tests), fd);
 
 	igt_fixture()
 		movgem_close(fd);

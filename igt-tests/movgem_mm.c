@@ -393,11 +393,7 @@ static void test_memory_error(int fd)
 
 int igt_main()
 {
-	static const struct {
-		const char *name;
-		void (*run)(int fd);
-		const char *what;
-	} tests[] = {
+	static const struct movgem_subtest tests[] = {
 		{ "advice", test_advice, "No advice to the kernel loses a byte of a buffer." },
 		{ "lock", test_lock,
 		  "mlock() on a mapping works or is refused, and the pages move." },
@@ -411,7 +407,6 @@ int igt_main()
 		{ "memory-error", test_memory_error,
 		  "A page with a memory error kills who touches it; the other pages of the buffer stay what they are and move." },
 	};
-	unsigned int i;
 	int fd = -1;
 
 	igt_fixture() {
@@ -419,11 +414,7 @@ int igt_main()
 		can_move = movgem_can_move(fd);
 	}
 
-	for (i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].what);
-		igt_subtest(tests[i].name)
-			tests[i].run(fd);
-	}
+	movgem_subtests(tests, ARRAY_SIZE(tests), fd);
 
 	igt_fixture() {
 		triggers_reset();

@@ -750,11 +750,7 @@ static void test_gpu_writes(int fd)
 
 int igt_main()
 {
-	static const struct {
-		const char *name;
-		void (*run)(int fd);
-		const char *what;
-	} tests[] = {
+	static const struct movgem_subtest tests[] = {
 		{ "basic", test_basic,
 		  "What is written is there, also in a second mapping and a later one." },
 		{ "partial", test_partial,
@@ -797,7 +793,6 @@ int igt_main()
 		{ "gpu-writes", test_gpu_writes,
 		  "A mapping shows what the GPU writes, before and after the first touch." },
 	};
-	unsigned int i;
 	int fd = -1;
 
 	igt_fixture() {
@@ -806,11 +801,7 @@ int igt_main()
 		igt_info("pages are %smoved during the tests\n", can_move ? "" : "not ");
 	}
 
-	for (i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].what);
-		igt_subtest(tests[i].name)
-			tests[i].run(fd);
-	}
+	movgem_subtests(tests, ARRAY_SIZE(tests), fd);
 
 	igt_fixture()
 		movgem_close(fd);

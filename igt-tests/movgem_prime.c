@@ -529,11 +529,7 @@ static void test_import_limits(int fd)
 
 int igt_main()
 {
-	static const struct {
-		const char *name;
-		void (*run)(int fd);
-		const char *what;
-	} tests[] = {
+	static const struct movgem_subtest tests[] = {
 		{ "same-file", test_same_file,
 		  "A buffer that comes home has the handle it had." },
 		{ "other-file", test_other_file,
@@ -561,7 +557,6 @@ int igt_main()
 		{ "import-from-vgem-limits", test_import_limits,
 		  "What an imported buffer cannot do is refused." },
 	};
-	unsigned int i;
 	int fd = -1;
 
 	igt_fixture() {
@@ -569,11 +564,7 @@ int igt_main()
 		can_move = movgem_can_move(fd);
 	}
 
-	for (i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].what);
-		igt_subtest(tests[i].name)
-			tests[i].run(fd);
-	}
+	movgem_subtests(tests, ARRAY_SIZE(tests), fd);
 
 	igt_fixture()
 		movgem_close(fd);

@@ -827,11 +827,7 @@ static void test_parallel(int fd)
 
 int igt_main()
 {
-	static const struct {
-		const char *name;
-		void (*run)(int fd);
-		const char *what;
-	} tests[] = {
+	static const struct movgem_subtest tests[] = {
 		{ "fill", test_fill, "A fill writes its words and none beside them." },
 		{ "copy-alignments", test_copy_alignments,
 		  "A copy of any length between any alignments is what memmove() gives." },
@@ -867,17 +863,12 @@ int igt_main()
 		{ "parallel", test_parallel,
 		  "Processes that submit at once do not disturb each other." },
 	};
-	unsigned int i;
 	int fd = -1;
 
 	igt_fixture()
 		fd = movgem_open();
 
-	for (i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].what);
-		igt_subtest(tests[i].name)
-			tests[i].run(fd);
-	}
+	movgem_subtests(tests, ARRAY_SIZE(tests), fd);
 
 	igt_fixture()
 		movgem_close(fd);

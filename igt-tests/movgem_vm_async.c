@@ -585,11 +585,7 @@ static void test_rebind_running(int fd)
 
 int igt_main()
 {
-	static const struct {
-		const char *name;
-		void (*run)(int fd);
-		const char *what;
-	} tests[] = {
+	static const struct movgem_subtest tests[] = {
 		{ "async-fences", test_async_fences,
 		  "A bind waits for its fences and signals when it is done." },
 		{ "async-order", test_async_order,
@@ -613,17 +609,12 @@ int igt_main()
 		{ "rebind-running", test_rebind_running,
 		  "Rebinding under running jobs gives one buffer or the other." },
 	};
-	unsigned int i;
 	int fd = -1;
 
 	igt_fixture()
 		fd = movgem_open();
 
-	for (i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].what);
-		igt_subtest(tests[i].name)
-			tests[i].run(fd);
-	}
+	movgem_subtests(tests, ARRAY_SIZE(tests), fd);
 
 	igt_fixture()
 		movgem_close(fd);

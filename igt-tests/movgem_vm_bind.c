@@ -666,11 +666,7 @@ static void test_exclusive(int fd)
 
 int igt_main()
 {
-	static const struct {
-		const char *name;
-		void (*run)(int fd);
-		const char *what;
-	} tests[] = {
+	static const struct movgem_subtest tests[] = {
 		{ "map-unmap", test_map_unmap,
 		  "A bound buffer is there, an unbound one faults." },
 		{ "bo-offset", test_bo_offset, "Pages of a buffer are bound in any order." },
@@ -701,7 +697,6 @@ int igt_main()
 		{ "exclusive", test_exclusive,
 		  "An exclusive buffer is bound in its own VM only." },
 	};
-	unsigned int i;
 	int fd = -1;
 
 	igt_fixture() {
@@ -709,11 +704,7 @@ int igt_main()
 		can_move = movgem_can_move(fd);
 	}
 
-	for (i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].what);
-		igt_subtest(tests[i].name)
-			tests[i].run(fd);
-	}
+	movgem_subtests(tests, ARRAY_SIZE(tests), fd);
 
 	igt_fixture()
 		movgem_close(fd);
