@@ -131,13 +131,8 @@ void movgem_folio_drain(struct folio *folio)
 	folio_batch_release(&batch);
 }
 
-/**
- * movgem_folio_drain_all - the same for all processors
- * @folio: any folio that the caller has a reference of
- *
- * Context: sleeps.
- */
-void movgem_folio_drain_all(struct folio *folio)
+/* The same for all processors. */
+static void drain_all(struct folio *folio)
 {
 	int cpu;
 
@@ -145,4 +140,41 @@ void movgem_folio_drain_all(struct folio *folio)
 	for_each_online_cpu(cpu)
 		work_on_cpu(cpu, drain_cpu, folio);
 	cpus_read_unlock();
+}
+
+/**
+ * movgem_folio_move - move a folio on the driver's own account
+ * @src: the folio, with a reference of the caller
+ * @gfp: how to allocate the copy
+ * @move: moves it, with both folios locked; returns 0, or -EAGAIN if it may work
+ *	another time, or another error
+ * @data: for @move
+ *
+ * Context: sleeps.
+ *
+ * Return: what @move returns, or -ENOMEM.
+ */
+int movgem_folio_move(struct folio *src, gfp_t gfp,
+		      int (*move)(struct folio *dst, struct folio *src, void *data),
+		      void *data)
+{
+	struct folio *dst;
+	int ret;
+
+	dst = folio_alloc(gfp & ~__GFP_ZERO, 0);
+	if (!dst)
+		return -ENOMEM;
+
+	folio_lock(dst);
+	folio_lock(src);
+	ret = move(dst, src, data);
+	folio_unlock(src);
+	folio_unlock(dst);
+
+	if (ret == -EAGAIN)
+		drain_all(src);
+	else if (!ret)
+		movgem_folio_drain(dst);
+	folio_put(dst);
+	return ret;
 }

@@ -19,7 +19,9 @@ void movgem_folio_invalidate(struct folio *folio, size_t offset, size_t len);
 bool movgem_folio_unused(struct folio *folio);
 void movgem_folio_replace(struct folio *dst, struct folio *src);
 void movgem_folio_drain(struct folio *folio);
-void movgem_folio_drain_all(struct folio *folio);
+int movgem_folio_move(struct folio *src, gfp_t gfp,
+		      int (*move)(struct folio *dst, struct folio *src, void *data),
+		      void *data);
 
 /* Pages of GPU page tables: movgem_folio_table.c */
 int movgem_folio_table_alloc(struct movgem_pt_table *table);

@@ -159,9 +159,10 @@ void movgem_folio_table_release(struct movgem_pt_table *table)
 		drop_inode(table->pt);
 }
 
-static int move_locked(struct movgem_pt_table *table, struct folio *dst,
-		       struct folio *src)
+static int move_locked(struct folio *dst, struct folio *src, void *data)
 {
+	struct movgem_pt_table *table = data;
+
 	/* Moved already, by the kernel. */
 	if (src->mapping != table_mapping(table))
 		return -EAGAIN;
@@ -180,29 +181,12 @@ static int move_locked(struct movgem_pt_table *table, struct folio *dst,
  */
 int movgem_folio_table_move(struct movgem_pt_table *table)
 {
-	struct folio *dst, *src;
+	struct folio *src = filemap_get_folio(table_mapping(table), table->key);
 	int ret;
 
-	src = filemap_get_folio(table_mapping(table), table->key);
 	if (IS_ERR(src))
 		return -EAGAIN;
-	dst = folio_alloc(movgem_store_table_gfp(), 0);
-	if (!dst) {
-		folio_put(src);
-		return -ENOMEM;
-	}
-
-	folio_lock(dst);
-	folio_lock(src);
-	ret = move_locked(table, dst, src);
-	folio_unlock(src);
-	folio_unlock(dst);
-
-	if (ret)
-		movgem_folio_drain_all(src);
-	else
-		movgem_folio_drain(dst);
+	ret = movgem_folio_move(src, movgem_store_table_gfp(), move_locked, table);
 	folio_put(src);
-	folio_put(dst);
 	return ret;
 }

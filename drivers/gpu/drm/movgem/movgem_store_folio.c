@@ -387,19 +387,15 @@ static int copy(struct folio *dst, struct folio *src)
 	return ret;
 }
 
-static int move_locked(struct movgem_bo *bo, u32 index, struct folio *dst,
-		       struct folio *src, bool pinned)
+static int move_locked(struct folio *dst, struct folio *src, void *data)
 {
-	struct movgem_move move = {
-		.slot = &bo->slot[index],
-		.mode = MIGRATE_SYNC,
-		.pinned = pinned,
-	};
+	struct movgem_move *move = data;
+	struct movgem_bo *bo = movgem_slot_bo(move->slot);
 	int ret;
 
 	if (src->mapping != bo->inode->i_mapping)
 		return -EAGAIN;
-	let_go(move.slot);
+	let_go(move->slot);
 	if (folio_maybe_dma_pinned(src)) {
 		movgem_stat_inc(movgem_bo_device(bo), migrate_ebusy_pinned);
 		return -EBUSY;
@@ -408,46 +404,34 @@ static int move_locked(struct movgem_bo *bo, u32 index, struct folio *dst,
 	if (folio_test_hwpoison(src))
 		return -EBUSY;
 
-	ret = movgem_migrate_begin(&move);
+	ret = movgem_migrate_begin(move);
 	if (ret)
 		return ret;
 	ret = copy(dst, src);
 	if (!ret)
-		trace_movgem_copy(bo, move.slot, folio_page(dst, 0));
+		trace_movgem_copy(bo, move->slot, folio_page(dst, 0));
 	else if (ret == -EAGAIN)
 		movgem_stat_inc(movgem_bo_device(bo), migrate_eagain_refs);
-	movgem_migrate_end(&move, folio_page(dst, 0), ret);
+	movgem_migrate_end(move, folio_page(dst, 0), ret);
 	return ret;
 }
 
 static int bo_move(struct movgem_bo *bo, u32 index, gfp_t gfp, bool pinned)
 {
-	struct folio *dst, *src;
+	struct movgem_move move = {
+		.slot = &bo->slot[index],
+		.mode = MIGRATE_SYNC,
+		.pinned = pinned,
+	};
+	struct folio *src = get_bo_folio(bo, index);
 	int ret;
 
-	dst = folio_alloc(gfp & ~__GFP_ZERO, 0);
-	if (!dst) {
-		movgem_stat_inc(movgem_bo_device(bo), migrate_nomem);
-		return -ENOMEM;
-	}
-	src = get_bo_folio(bo, index);
-	if (!src) {
-		folio_put(dst);
+	if (!src)
 		return -EAGAIN;
-	}
-
-	folio_lock(dst);
-	folio_lock(src);
-	ret = move_locked(bo, index, dst, src, pinned);
-	folio_unlock(src);
-	folio_unlock(dst);
-
-	if (ret == -EAGAIN)
-		movgem_folio_drain_all(src);
-	else if (!ret)
-		movgem_folio_drain(dst);
+	ret = movgem_folio_move(src, gfp, move_locked, &move);
 	folio_put(src);
-	folio_put(dst);
+	if (ret == -ENOMEM)
+		movgem_stat_inc(movgem_bo_device(bo), migrate_nomem);
 	return ret;
 }
 
