@@ -579,7 +579,7 @@ int igt_main()
 		{ "cpu-access", test_cpu_access, "Between begin and end of CPU access pages move." },
 		{ "after-move", test_after_move, "A buffer that has been moved is found where it is." },
 		{ "isolated", test_isolated, "Importers get pages that are in the kernel's hands." },
-		{ "purged", test_purged, "A buffer whose pages are gone cannot be mapped." },
+		{ "purged", test_purged, "A buffer whose pages are gone cannot be exported." },
 		{ "unneeded", test_unneeded, "What importers use is not purged." },
 		{ "unbind", test_unbind, "Importers go on using a buffer whose device has gone." },
 		{ "sigkill", test_sigkill, "What a killed process had imported is let go." },
