@@ -152,18 +152,23 @@ class Run:
 SELFTEST_LOCK = threading.Lock()
 
 
-def selftest_modules(run):
-    """Builds the modules of tools/selftest for the check's kernel; returns their directory."""
-    kernel = run.check.kernel or "6.12"
+def build_selftest_modules(kernel, must):
+    """Builds the modules of tools/selftest for a kernel; returns their directory. MUST(command)
+    runs a command and returns its output."""
     out = os.path.join(OUT, f"selftest-{kernel}")
     with SELFTEST_LOCK:
         os.makedirs(out, exist_ok=True)
         for path in glob.glob(f"{TREE}/tools/selftest/*"):
             shutil.copy2(path, out)
-        build = run.must([f"{HERE}/build-module", "--build-dir", kernel]).strip()
-        run.must(["make", "-C", build, f"M={out}", "W=1", "CONFIG_DEBUG_INFO_BTF_MODULES=",
-                  "modules"])
+        build = must([f"{HERE}/build-module", "--build-dir", kernel]).strip()
+        must(["make", "-C", build, f"M={out}", "W=1", "CONFIG_DEBUG_INFO_BTF_MODULES=",
+              "modules"])
     return out
+
+
+def selftest_modules(run):
+    """The same for a check."""
+    return build_selftest_modules(run.check.kernel or "6.12", run.must)
 
 
 def tail(text, count=20):

@@ -3,6 +3,7 @@
 
 import argparse
 import collections
+import concurrent.futures
 import glob
 import json
 import os
@@ -116,24 +117,30 @@ def build():
     return f"{OUT}/build/debug/kbuild/{checklib.DRIVER}"
 
 
-def run_guest(store, regex):
-    """Runs tests in a guest; returns the directory of what was counted."""
+def must(command):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def run_guest(store, regex, modules):
+    """Runs tests in a guest. MODULES is where those of tools/selftest are."""
+    say(f"running the tests with page_store={store}")
     share = f"{OUT}/{store}"
     shutil.rmtree(share, ignore_errors=True)
     os.makedirs(share)
     for script in ("check", "gcov"):
         shutil.copy(f"{checklib.TREE}/tools/guest/{script}", share)
+    shutil.copy(f"{modules}/importer.ko", share)
     slow = checklib.SLOWNESS["debug"]
     status = subprocess.run(
         [f"{checklib.TREE}/tools/vm", "run", "--kernel", "debug", "--mem", "3G", "--numa", "2",
-         "--dimm", "1G", "--udev", "--module", f"{OUT}/build/debug/movgem.ko",
+         "--dimm", "1G", "--qemu-arg=-device", "--qemu-arg=virtio-gpu-pci", "--udev",
+         "--module", f"{OUT}/build/debug/movgem.ko",
          "--param", f"page_store={store}", "--share", share, "--log", f"{share}/console.log",
          "--timeout", str(3600 * slow), "--allow-warn", "--",
          f"sh /share/check '{regex}' '^$' {slow}; sh /share/gcov"], check=False).returncode
     # A test that fails has still executed what it has; make check is to judge it.
     if status:
         say(f"the guest with {store} ended with status {status}")
-    return f"{share}/gcda"
 
 
 def collect(objects, directory, lines):
@@ -184,6 +191,8 @@ def main():
                         help="only the guest with this page store; may be repeated")
     parser.add_argument("--igt", metavar="REGEX",
                         help="only the IGT subtests that match (the KUnit suites always run)")
+    parser.add_argument("--guests", type=int, default=2, metavar="N",
+                        help="run up to N guests at a time (default 2)")
     parser.add_argument("--no-guests", action="store_true",
                         help="only report what earlier guests have left in out/coverage")
     parser.add_argument("--self-check", action="store_true",
@@ -197,9 +206,11 @@ def main():
     if not args.no_guests:
         say("building the driver with gcov")
         objects = build()
-        for store in stores:
-            say(f"running the tests with page_store={store}")
-            run_guest(store, args.igt or GUESTS[store])
+        modules = checklib.build_selftest_modules("debug", must)
+        with concurrent.futures.ThreadPoolExecutor(args.guests) as pool:
+            for future in [pool.submit(run_guest, store, args.igt or GUESTS[store], modules)
+                           for store in stores]:
+                future.result()
     lines = Lines()
     for store in stores:
         directory = f"{OUT}/{store}/gcda"
