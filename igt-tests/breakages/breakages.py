@@ -12,6 +12,7 @@ program@subtest,subtest.
 MIGRATE = "movgem_migrate.c"
 MOVABLE = "movgem_store_movable.c"
 PRIME = "movgem_prime.c"
+FOLIO = "movgem_store_folio.c"
 VMA = "movgem_vma.c"
 BLIT = "movgem_soft_blit.c"
 
@@ -109,7 +110,7 @@ LIST = [
         ["movgem_migrate@gpu-mapped,several-vms"]),
     Breakage(
         "pinned-not-refused", "pinned pages move",
-        [(MIGRATE, "\tif (bo->pins) {\n", "\tif (false) {\n"),
+        [(MIGRATE, "\t} else if (bo->pins) {\n", "\t} else if (false) {\n"),
          (MIGRATE, "(bo->pins && !move->pinned)", "false")],
         ["movgem_migrate@pinned,pin-race"]),
     Breakage(
@@ -130,6 +131,36 @@ LIST = [
         "run-not-zapped", "of the pages that are quiesced together only one is zapped",
         [(MIGRATE, "run->first, run->last - run->first + 1))", "move->slot->index, 1))")],
         ["movgem_migrate@writers-compact", "movgem_batch"]),
+
+    # ---- the same in the page store folio ----
+    Breakage(
+        "folio-copied-early", "the kernel copies a folio before the GPU is kept out",
+        [(FOLIO,
+          "\tret = movgem_migrate_begin(&move);\n\tif (ret)\n\t\treturn ret;\n\n"
+          "\t/* Looks at the references, copies, and replaces in the page cache. */\n"
+          "\tret = filemap_migrate_folio(mapping, dst, src, mode);\n",
+          "\tret = filemap_migrate_folio(mapping, dst, src, mode);\n"
+          "\tif (ret || movgem_migrate_begin(&move))\n\t\treturn ret;\n")],
+        ["movgem_migrate@writers-compact,writers-soft-offline,everything"],
+        ["--param", "page_store=folio"]),
+    Breakage(
+        "folio-batch-not-blocked", "of a batch of folios only the first is blocked",
+        [(FOLIO, "\t\tblock_batch(src);\n", "\t\t(void)block_batch;\n")],
+        ["movgem_batch@ratios,ratios-jobs", "movgem_migrate@batched-flush"],
+        ["--param", "page_store=folio"]),
+    Breakage(
+        "folio-references-ignored", "the driver moves a folio that others have references of",
+        [("movgem_folio.c", "folio_ref_count(folio) == 3;", "folio_ref_count(folio) >= 3;")],
+        ["movgem_gup"], ["--param", "page_store=folio"]),
+    Breakage(
+        "folio-dma-ignored", "the driver moves a folio that others do DMA to",
+        [(FOLIO,
+          "\tif (folio_maybe_dma_pinned(src)) {\n"
+          "\t\tmovgem_stat_inc(movgem_bo_device(bo), migrate_ebusy_pinned);\n",
+          "\tif (false) {\n"
+          "\t\tmovgem_stat_inc(movgem_bo_device(bo), migrate_ebusy_pinned);\n"),
+         ("movgem_folio.c", "folio_ref_count(folio) == 3;", "folio_ref_count(folio) >= 3;")],
+        ["movgem_gup"], ["--param", "page_store=folio"]),
 
     Breakage(
         "table-not-rewired", "a page table that has moved is still found at its old place",
