@@ -529,6 +529,8 @@ static void test_hammer(void)
 
 	igt_require_f(can_move, "pages cannot be moved here\n");
 	close(movgem_importer_open());
+	/* Frames are lost for good: not those of blocks that others take offline. */
+	movable_blocks_offline();
 	shared_init(&s, device, 11);
 	igt_fork_helper(&mover) {
 		uint64_t pfns[PAGES];
@@ -563,6 +565,7 @@ static void test_hammer(void)
 	check_moves(&s, true);
 	movgem_check_pattern(s.map, SIZE, 11);
 	shared_fini(&s);
+	triggers_reset();
 }
 
 int igt_main()
@@ -602,6 +605,7 @@ int igt_main()
 	}
 
 	igt_fixture() {
+		triggers_reset();
 		movgem_close(device);
 		movgem_devices_restore();
 	}
