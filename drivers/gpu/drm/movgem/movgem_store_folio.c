@@ -34,8 +34,8 @@
  * first is to move all are locked, off the LRU and unmapped, and mostly close
  * together in memory. So the first looks for others of its batch around it and
  * has them blocked, and one invalidation of GPU TLBs serves them all. A page that
- * was locked for something else is taken back by the job that meets it, by the
- * next CPU fault or by the next move.
+ * cannot move is let go at once. One that was locked for something else is taken
+ * back by the job that meets it, by the next CPU fault or by the next move.
  *
  * The mapping of a pinned BO is inaccessible, which for compaction means not to
  * isolate its pages. Other movers isolate and unmap them, and get -EOPNOTSUPP.
@@ -79,7 +79,7 @@ static void block_page(struct page *page)
 
 	if (!folio_test_locked(folio) || !folio_try_get(folio))
 		return;
-	if (in_kernel_hands(folio))
+	if (in_kernel_hands(folio) && !folio_maybe_dma_pinned(folio))
 		slot = peek_slot(folio);
 	if (slot)
 		movgem_migrate_isolate(slot);
@@ -100,6 +100,22 @@ static void block_batch(struct folio *src)
 	rcu_read_unlock();
 }
 
+/*
+ * Called with the page locked: then the kernel is not about to move it, or has
+ * just been refused it, of which it tells nobody.
+ */
+static void let_go(struct movgem_slot *slot)
+{
+	struct movgem_bo *bo = movgem_slot_bo(slot);
+	bool away;
+
+	spin_lock(&bo->pages_lock);
+	away = slot->state != MOVGEM_PAGE_RESIDENT;
+	spin_unlock(&bo->pages_lock);
+	if (away)
+		movgem_migrate_putback(slot);
+}
+
 /* The kernel moves a page. Called with both folios locked, @src unmapped. */
 static int migrate_bo_folio(struct address_space *mapping, struct folio *dst,
 			    struct folio *src, enum migrate_mode mode)
@@ -116,15 +132,19 @@ static int migrate_bo_folio(struct address_space *mapping, struct folio *dst,
 	/* It may be for long: do not have the kernel try again. */
 	if (folio_maybe_dma_pinned(src)) {
 		movgem_stat_inc(mdev, migrate_ebusy_pinned);
+		let_go(move.slot);
 		return -EBUSY;
 	}
 
 	/* What it was is good enough to tell the first of a batch. */
-	if (!data_race(movgem_migrate_blocked(move.slot)))
+	if (!data_race(movgem_migrate_blocked(move.slot)) &&
+	    READ_ONCE(bo->share.state) == MOVGEM_SHARE_FREE)
 		block_batch(src);
 	ret = movgem_migrate_begin(&move);
-	if (ret)
+	if (ret) {
+		let_go(move.slot);
 		return ret;
+	}
 
 	/* Looks at the references, copies, and replaces in the page cache. */
 	ret = filemap_migrate_folio(mapping, dst, src, mode);
@@ -269,19 +289,6 @@ static struct folio *get_bo_folio(struct movgem_bo *bo, pgoff_t index)
 
 	folio = filemap_get_folio(bo->inode->i_mapping, index);
 	return IS_ERR(folio) ? NULL : folio;
-}
-
-/* Called with the page locked: then the kernel is not about to move it. */
-static void let_go(struct movgem_slot *slot)
-{
-	struct movgem_bo *bo = movgem_slot_bo(slot);
-	bool blocked;
-
-	spin_lock(&bo->pages_lock);
-	blocked = movgem_migrate_blocked(slot);
-	spin_unlock(&bo->pages_lock);
-	if (blocked)
-		movgem_migrate_putback(slot);
 }
 
 /*
