@@ -136,7 +136,12 @@ static void drain_all(struct folio *folio)
 {
 	int cpu;
 
-	cpus_read_lock();
+	/*
+	 * Waiting could take for ever: memory that goes offline holds the lock, and
+	 * may be waiting for the page that the caller has. Who calls tries again.
+	 */
+	if (!cpus_read_trylock())
+		return;
 	for_each_online_cpu(cpu)
 		work_on_cpu(cpu, drain_cpu, folio);
 	cpus_read_unlock();
