@@ -168,6 +168,9 @@ static int move_locked(struct folio *dst, struct folio *src, void *data)
 		return -EAGAIN;
 	if (!is_adopted(src) || !movgem_folio_unused(src))
 		return -EAGAIN;
+	/* A memory error: to read it may be the end of the machine. */
+	if (folio_test_hwpoison(src))
+		return -EBUSY;
 	movgem_pt_move(table, folio_page(dst, 0));
 	movgem_folio_replace(dst, src);
 	return 0;
@@ -177,7 +180,7 @@ static int move_locked(struct folio *dst, struct folio *src, void *data)
  * movgem_folio_table_move - &movgem_store_ops.table_move
  * @table: the table
  *
- * Return: 0, -ENOMEM, -EAGAIN.
+ * Return: 0, -ENOMEM, -EAGAIN, -EBUSY.
  */
 int movgem_folio_table_move(struct movgem_pt_table *table)
 {
