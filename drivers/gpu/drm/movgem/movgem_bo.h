@@ -132,6 +132,9 @@ struct movgem_bo {
 	/** @pins: users that forbid moving. */
 	u32 pins;
 
+	/** @exports: dma-bufs of the BO, handle or not; not purged. */
+	u32 exports;
+
 	/** @moving: pages in MOVGEM_PAGE_MOVING. */
 	u32 moving;
 

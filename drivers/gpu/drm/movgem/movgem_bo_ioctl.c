@@ -228,7 +228,7 @@ int movgem_bo_madvise_ioctl(struct drm_device *drm, void *data,
 	spin_lock(&bo->pages_lock);
 	retained = movgem_bo_has_pages(bo);
 	if (args->madv == DRM_MOVGEM_MADV_DONTNEED &&
-	    (bo->pins || bo->base.dma_buf))
+	    (bo->pins || bo->exports))
 		ret = -EBUSY;
 	else if (retained)
 		bo->madv = args->madv;

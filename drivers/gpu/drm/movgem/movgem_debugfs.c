@@ -122,7 +122,7 @@ static void show_flags(struct seq_file *m, struct movgem_bo *bo, u32 madv)
 		*p++ = 'x';
 	if (bo->base.import_attach)
 		*p++ = 'i';
-	if (bo->base.dma_buf)
+	if (READ_ONCE(bo->exports))
 		*p++ = 'e';
 	if (madv == DRM_MOVGEM_MADV_DONTNEED)
 		*p++ = 'd';

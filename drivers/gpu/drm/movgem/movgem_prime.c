@@ -280,12 +280,37 @@ static void movgem_dmabuf_unmap(struct dma_buf_attachment *attach,
 		share_unmap(to_movgem_bo(attach->dmabuf->priv));
 }
 
+static int export_begin(struct movgem_bo *bo)
+{
+	bool purged;
+
+	spin_lock(&bo->pages_lock);
+	purged = bo->madv == DRM_MOVGEM_MADV_PURGED;
+	if (!purged)
+		bo->exports++;
+	spin_unlock(&bo->pages_lock);
+	return purged ? -EFAULT : 0;
+}
+
+static void export_end(struct movgem_bo *bo)
+{
+	spin_lock(&bo->pages_lock);
+	bo->exports--;
+	spin_unlock(&bo->pages_lock);
+}
+
+static void movgem_dmabuf_release(struct dma_buf *dmabuf)
+{
+	export_end(to_movgem_bo(dmabuf->priv));
+	drm_gem_dmabuf_release(dmabuf);
+}
+
 static const struct dma_buf_ops movgem_dmabuf_ops = {
 	.pin = movgem_dmabuf_pin,
 	.unpin = movgem_dmabuf_unpin,
 	.map_dma_buf = movgem_dmabuf_map,
 	.unmap_dma_buf = movgem_dmabuf_unmap,
-	.release = drm_gem_dmabuf_release,
+	.release = movgem_dmabuf_release,
 	.mmap = drm_gem_dmabuf_mmap,
 	.vmap = drm_gem_dmabuf_vmap,
 	.vunmap = drm_gem_dmabuf_vunmap,
@@ -313,15 +338,20 @@ struct dma_buf *movgem_prime_export(struct drm_gem_object *obj, int flags)
 		.resv = obj->resv,
 		.priv = obj,
 	};
+	struct movgem_bo *bo = to_movgem_bo(obj);
+	struct dma_buf *dmabuf;
 
-	if (to_movgem_bo(obj)->exclusive_root)
+	if (bo->exclusive_root)
 		return ERR_PTR(movgem_invalid(obj->dev,
 					      "prime.handle: BO has an exclusive VM"));
-	if (READ_ONCE(to_movgem_bo(obj)->madv) == DRM_MOVGEM_MADV_PURGED) {
+	if (export_begin(bo)) {
 		drm_dbg(obj->dev, "prime.handle: BO was purged\n");
 		return ERR_PTR(-EFAULT);
 	}
-	return drm_gem_dmabuf_export(obj->dev, &info);
+	dmabuf = drm_gem_dmabuf_export(obj->dev, &info);
+	if (IS_ERR(dmabuf))
+		export_end(bo);
+	return dmabuf;
 }
 
 /* Withdraw the addresses from the GPU. */
@@ -433,27 +463,12 @@ static void import_set(struct movgem_bo *bo, dma_addr_t *addrs)
 	movgem_migrate_flush(mdev);
 }
 
-/**
- * movgem_import_validate - map an imported BO unless it is mapped
- * @bo: the BO, its dma_resv held
- *
- * In return the GPU has its addresses until a fence that the caller adds to the
- * dma_resv has signalled. May sleep.
- *
- * Return: 0, or what the exporter says; -EINVAL for memory that the engine does
- * not reach; -ERESTARTSYS.
- */
-int movgem_import_validate(struct movgem_bo *bo)
+static int import_map(struct movgem_bo *bo)
 {
 	struct dma_buf_attachment *attach = bo->base.import_attach;
 	struct sg_table *sgt;
 	dma_addr_t *addrs;
 	long ret;
-
-	dma_resv_assert_held(bo->base.resv);
-
-	if (bo->import.sgt && !bo->import.stale)
-		return 0;
 
 	import_unmap(bo);
 	sgt = dma_buf_map_attachment(attach, DMA_BIDIRECTIONAL);
@@ -476,6 +491,33 @@ int movgem_import_validate(struct movgem_bo *bo)
 	bo->import.stale = false;
 	movgem_stat_inc(movgem_bo_device(bo), import_map);
 	return 0;
+}
+
+/**
+ * movgem_import_validate - map an imported BO unless it is mapped
+ * @bo: the BO, its dma_resv held
+ *
+ * In return the GPU has its addresses until a fence that the caller adds to the
+ * dma_resv has signalled. May sleep.
+ *
+ * Return: 0, or what the exporter says; -EINVAL for memory that the engine does
+ * not reach; -ERESTARTSYS; -ENODEV when the device is gone.
+ */
+int movgem_import_validate(struct movgem_bo *bo)
+{
+	int ret, idx;
+
+	dma_resv_assert_held(bo->base.resv);
+
+	if (bo->import.sgt && !bo->import.stale)
+		return 0;
+
+	/* What is mapped by then movgem_import_unplug() will find. */
+	if (!drm_dev_enter(bo->base.dev, &idx))
+		return -ENODEV;
+	ret = import_map(bo);
+	drm_dev_exit(idx);
+	return ret;
 }
 
 /**
