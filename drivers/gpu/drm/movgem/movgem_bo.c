@@ -110,7 +110,8 @@ static void movgem_bo_free(struct drm_gem_object *obj)
 
 	/*
 	 * Giving the pages back takes page locks, and a task in reclaim may
-	 * hold those very locks while it moves pages.
+	 * hold those very locks while it moves pages. Nor can the device's
+	 * shrinker go while it scans.
 	 */
 	if (current->flags & PF_MEMALLOC) {
 		INIT_WORK(&bo->destroy_work, bo_destroy_work);

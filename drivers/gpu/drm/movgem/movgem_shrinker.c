@@ -3,6 +3,7 @@
 
 #include <linux/dma-resv.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <linux/shrinker.h>
 
 #include <drm/drm_managed.h>
@@ -55,7 +56,7 @@ static bool may_purge(struct movgem_bo *bo)
 	lockdep_assert_held(&bo->pages_lock);
 
 	return bo->madv == DRM_MOVGEM_MADV_DONTNEED && bo->has_pages &&
-	       !bo->pins && !away && !bo->faults &&
+	       !bo->pins && !bo->exports && !away && !bo->faults &&
 	       bo->share.state == MOVGEM_SHARE_FREE &&
 	       bo->gpu_map_pages <= max_t(u64, bo->count, PURGE_PTES_MAX);
 }
@@ -71,8 +72,7 @@ static bool purge(MOVGEM_LRU_ARGS)
 
 	dma_resv_assert_held(obj->resv);
 
-	if (obj->dma_buf || !dma_resv_test_signaled(obj->resv,
-						    DMA_RESV_USAGE_BOOKKEEP))
+	if (!dma_resv_test_signaled(obj->resv, DMA_RESV_USAGE_BOOKKEEP))
 		return false;
 
 	if (mdev->store->held && mdev->store->held(bo))
@@ -111,9 +111,23 @@ static unsigned long movgem_shrinker_scan(struct shrinker *shrinker,
 	struct movgem_device *mdev = shrinker->private_data;
 	unsigned long remaining = 0;
 	unsigned long freed;
+	unsigned int flags;
 
+	/*
+	 * Truncation waits for page locks, and whoever has them may be waiting,
+	 * in reclaim for his own sake, for a file system that we are called from.
+	 */
+	if (!(sc->gfp_mask & __GFP_FS))
+		return SHRINK_STOP;
+
+	/*
+	 * If this drops the last reference of the last BO, the device goes, and
+	 * its shrinker with it, but not from within: see movgem_bo_free().
+	 */
+	flags = memalloc_noreclaim_save();
 	freed = movgem_lru_scan(&mdev->drm, &mdev->lru.list, sc->nr_to_scan,
 				&remaining, purge);
+	memalloc_noreclaim_restore(flags);
 	return freed ?: SHRINK_STOP;
 }
 
