@@ -65,6 +65,30 @@ static const struct file_operations movgem_file_fops = {
 	.owner = THIS_MODULE,
 };
 
+/*
+ * Nobody is to open or watch it by way of /proc/pid/map_files: a watch holds it,
+ * and whoever closes the last BO would wait for that, as the file system cannot
+ * go before.
+ */
+static int movgem_permission(struct mnt_idmap *idmap, struct inode *inode,
+			     int mask)
+{
+	return -EPERM;
+}
+
+static const struct inode_operations movgem_inode_ops = {
+	.permission = movgem_permission,
+};
+
+static struct inode *movgem_new_inode(void)
+{
+	struct inode *inode = alloc_anon_inode(movgem_mnt->mnt_sb);
+
+	if (!IS_ERR(inode))
+		inode->i_op = &movgem_inode_ops;
+	return inode;
+}
+
 /**
  * movgem_mmap_pin - hold the pseudo file system, and so the module
  *
@@ -102,7 +126,7 @@ struct inode *movgem_inode_alloc(void)
 	ret = movgem_mmap_pin();
 	if (ret)
 		return ERR_PTR(ret);
-	inode = alloc_anon_inode(movgem_mnt->mnt_sb);
+	inode = movgem_new_inode();
 	if (IS_ERR(inode))
 		movgem_mmap_unpin();
 	return inode;
@@ -131,7 +155,7 @@ int movgem_bo_ensure_inode(struct movgem_bo *bo)
 	if (READ_ONCE(bo->inode))
 		return 0;
 
-	inode = alloc_anon_inode(movgem_mnt->mnt_sb);
+	inode = movgem_new_inode();
 	if (IS_ERR(inode))
 		return PTR_ERR(inode);
 	/* /proc/pid/map_files leads to it: nobody is to truncate it or so. */
