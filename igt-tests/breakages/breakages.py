@@ -136,7 +136,8 @@ LIST = [
     Breakage(
         "folio-copied-early", "the kernel copies a folio before the GPU is kept out",
         [(FOLIO,
-          "\tret = movgem_migrate_begin(&move);\n\tif (ret)\n\t\treturn ret;\n\n"
+          "\tret = movgem_migrate_begin(&move);\n\tif (ret) {\n"
+          "\t\tlet_go(move.slot);\n\t\treturn ret;\n\t}\n\n"
           "\t/* Looks at the references, copies, and replaces in the page cache. */\n"
           "\tret = filemap_migrate_folio(mapping, dst, src, mode);\n",
           "\tret = filemap_migrate_folio(mapping, dst, src, mode);\n"
@@ -197,10 +198,13 @@ LIST = [
     Breakage(
         "purge-busy", "a BO that jobs use is purged",
         [("movgem_shrinker.c",
-          "\tif (obj->dma_buf || !dma_resv_test_signaled(obj->resv,\n"
-          "\t\t\t\t\t\t    DMA_RESV_USAGE_BOOKKEEP))\n",
-          "\tif (obj->dma_buf)\n")],
+          "\tif (!dma_resv_test_signaled(obj->resv, DMA_RESV_USAGE_BOOKKEEP))\n"
+          "\t\treturn false;\n", "")],
         ["movgem_madvise"]),
+    Breakage(
+        "purge-exported", "a BO is purged that has a dma-buf",
+        [("movgem_shrinker.c", "!bo->pins && !bo->exports && !away", "!bo->pins && !away")],
+        ["movgem_madvise@exported-kept"]),
     Breakage(
         "purge-no-zap", "CPU mappings of a purged BO keep its pages",
         [("movgem_shrinker.c",
