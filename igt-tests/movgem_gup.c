@@ -215,28 +215,45 @@ static void uring_check(struct uring *u, void *addr, uint32_t seed)
 
 /* ---- subtests ---- */
 
+struct mover {
+	struct buffer *b;
+	volatile bool stop;
+};
+
 static void *move_all(void *arg)
 {
-	struct buffer *b = arg;
+	struct mover *m = arg;
 
-	for (int i = 0; i < 20; i++)
-		__movgem_migrate_bo(b->fd, b->id);
+	while (!m->stop)
+		__movgem_migrate_bo(m->b->fd, m->b->id);
 	return NULL;
+}
+
+static uint64_t moved(const struct buffer *b)
+{
+	struct drm_movgem_bo_info info;
+
+	movgem_bo_info(b->fd, b->handle, &info);
+	return info.moved;
 }
 
 static void test_direct_read(int fd)
 {
 	int file = direct_file(0x1d0);
+	struct mover m = { };
 	struct buffer b;
 	pthread_t mover;
 
 	buffer_init(&b, fd);
-	igt_assert_eq(pthread_create(&mover, NULL, move_all, &b), 0);
-	for (int i = 0; i < 10; i++) {
+	m.b = &b;
+	igt_assert_eq(pthread_create(&mover, NULL, move_all, &m), 0);
+	/* As often as it takes for every page to move twice on average. */
+	for (int i = 0; i < 10 || moved(&b) < 2 * SIZE / MOVGEM_PAGE; i++) {
 		memset(b.map, i, SIZE);
 		igt_assert_eq(pread(file, b.map, SIZE, 0), SIZE);
 		movgem_check_pattern(b.map, SIZE, 0x1d0);
 	}
+	m.stop = true;
 	pthread_join(mover, NULL);
 	movgem_check_pattern(b.map, SIZE, 0x1d0);
 	igt_assert_eq_u64(gup_pages(&b), 0);
@@ -358,6 +375,7 @@ static void test_leave_movable(int fd)
 	uint64_t block;
 	struct uring u;
 	struct buffer b;
+	int ret = -EAGAIN;
 
 	movgem_require_debugfs(fd);
 	uring_init(&u);
@@ -384,7 +402,10 @@ static void test_leave_movable(int fd)
 		igt_assert_f(!block_is_movable(pfns[i]), "page %u is pinned in movable memory\n",
 			     i);
 	movgem_check_pattern(b.map, SIZE, 2);
-	igt_assert_eq(block_offline(block, 120), 0);
+	/* A page of somebody else's may be in use for a moment. */
+	for (unsigned int i = 0; i < 3 && ret; i++)
+		ret = block_offline(block, 120);
+	igt_assert_eq(ret, 0);
 	block_online(block);
 	uring_check(&u, b.map, 2);
 	uring_fini(&u);
@@ -454,7 +475,8 @@ static void test_purge_pinned(int fd)
 
 static void test_vmsplice(int fd)
 {
-	const size_t part = 8 * MOVGEM_PAGE;
+	const size_t pages = 8, part = pages * MOVGEM_PAGE;
+	uint64_t before[SIZE / MOVGEM_PAGE], after[SIZE / MOVGEM_PAGE];
 	struct buffer b;
 	uint8_t *data;
 	int pipes[2];
@@ -468,7 +490,11 @@ static void test_vmsplice(int fd)
 
 		igt_assert_eq(vmsplice(pipes[1], &iov, 1, 0), part);
 		/* The pipe's references keep the pages where they are. */
-		__movgem_migrate_bo(fd, b.id);
+		movgem_bo_pfns(fd, b.id, before, ARRAY_SIZE(before));
+		igt_assert_lt_u64(0, movgem_migrate_bo(fd, b.id));
+		movgem_bo_pfns(fd, b.id, after, ARRAY_SIZE(after));
+		igt_assert_eq(memcmp(before + at / MOVGEM_PAGE, after + at / MOVGEM_PAGE,
+				     pages * sizeof(*before)), 0);
 		igt_assert_eq(read(pipes[0], data + at, part), part);
 	}
 	movgem_check_pattern(data, SIZE, 5);
@@ -484,21 +510,29 @@ static void test_process_vm(int fd)
 {
 	uint8_t *data = malloc(SIZE);
 	struct buffer b;
+	pid_t pid;
 
 	igt_assert(data);
 	buffer_init(&b, fd);
+	pid = fork();
+	igt_assert_lte(0, pid);
+	if (!pid)
+		for (;;)
+			pause();
 	for (uint32_t i = 0; i < 10; i++) {
 		struct iovec here = { .iov_base = data, .iov_len = SIZE };
 		struct iovec there = { .iov_base = b.map, .iov_len = SIZE };
 
 		movgem_fill_pattern(data, SIZE, i);
-		igt_assert_eq(process_vm_writev(getpid(), &here, 1, &there, 1, 0), SIZE);
+		igt_assert_eq(process_vm_writev(pid, &here, 1, &there, 1, 0), SIZE);
 		__movgem_migrate_bo(fd, b.id);
 		movgem_check_pattern(b.map, SIZE, i);
 		memset(data, 0, SIZE);
-		igt_assert_eq(process_vm_readv(getpid(), &here, 1, &there, 1, 0), SIZE);
+		igt_assert_eq(process_vm_readv(pid, &here, 1, &there, 1, 0), SIZE);
 		movgem_check_pattern(data, SIZE, i);
 	}
+	kill(pid, SIGKILL);
+	igt_assert_eq(waitpid(pid, NULL, 0), pid);
 	buffer_fini(&b);
 	free(data);
 }
