@@ -632,6 +632,16 @@ static void test_everything(void)
 	rig_fini(&rig);
 }
 
+static uint32_t page_store(void)
+{
+	struct drm_movgem_mem_info mem;
+	int fd = movgem_open();
+
+	movgem_mem_info(fd, &mem);
+	movgem_close(fd);
+	return mem.page_store;
+}
+
 /*
  * The kernel gives up on pages that it has isolated already: no more room, or
  * somebody was faster. They must be as good as before.
@@ -645,6 +655,8 @@ static void test_putback(void)
 	uint64_t before, putback = 0;
 	unsigned int round;
 
+	igt_require_f(page_store() == DRM_MOVGEM_PAGE_STORE_MOVABLE_OPS,
+		      "of pages of files the kernel tells nobody that it gives up on them\n");
 	begin(&cfg);
 	squeeze_memory(160);
 	before = movgem_stat(rig.fd, "putback");
@@ -706,16 +718,6 @@ struct rig *the_rig(const struct rig_config *cfg)
 	return &rig;
 }
 
-static bool pages_can_move(void)
-{
-	struct drm_movgem_mem_info mem;
-	int fd = movgem_open();
-
-	movgem_mem_info(fd, &mem);
-	movgem_close(fd);
-	return mem.page_store != DRM_MOVGEM_PAGE_STORE_PINNED;
-}
-
 int igt_main()
 {
 	const struct writers_case *volatile c;
@@ -727,7 +729,7 @@ int igt_main()
 
 		movgem_require_debugfs(fd);
 		movgem_close(fd);
-		movable = pages_can_move();
+		movable = page_store() != DRM_MOVGEM_PAGE_STORE_PINNED;
 	}
 
 	igt_subtest_group() {

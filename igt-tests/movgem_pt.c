@@ -315,9 +315,10 @@ static void test_free_race(void)
 			movgem_vm_destroy(fd, vm[i]);
 	}
 	igt_stop_helper(&mover);
-	for (i = 0; i < 2000 && movgem_stat(fd, "pt_pages_live") != live; i++)
+	/* Fewer, where an earlier test still had some when this one began. */
+	for (i = 0; i < 6000 && movgem_stat(fd, "pt_pages_live") > live; i++)
 		usleep(10000);
-	igt_assert_eq_u64(movgem_stat(fd, "pt_pages_live"), live);
+	igt_assert_lte_u64(movgem_stat(fd, "pt_pages_live"), live);
 	movgem_close(fd);
 }
 
