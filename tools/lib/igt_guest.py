@@ -17,7 +17,8 @@ import igt_results
 MEMORY_TOLERANCE_KB = {"6.12": 2048, "7.2": 2048, "debug": 65536}
 
 
-def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expected=None):
+def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expected=None,
+            may_skip=()):
     """Runs IGT tests in one guest of RUN's kernel and page store and records a case for each
     subtest, and "reload" for rmmod and insmod after them.
 
@@ -25,7 +26,8 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expe
     but those that other groups have in OWN_IGT); WITHOUT names programs to leave out. HOST,
     if given, is called with the path of a QMP socket in a thread while the guest runs; what
     it raises fails the check. LIMIT is the time-out in seconds on a stock kernel. EXPECTED is
-    a regular expression for kernel warnings that these tests provoke.
+    a regular expression for kernel warnings that these tests provoke. A program of which every
+    subtest is skipped is a failure, unless MAY_SKIP names it.
     """
     if not os.path.exists(f"{checklib.BUILD}/igt/test-list.txt"):
         raise checklib.Skip("there is no out/build/igt/test-list.txt: build/igt-tests failed")
@@ -67,7 +69,8 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expe
     for case in cases:
         run.record(case.name, case.outcome, case.seconds, case.text)
     judge_reload(run, share)
-    judge_kmemleak(share, problems)
+    judge_skips(cases, may_skip, problems)
+    judge_kmemleak(run, share, problems)
     # The guest itself is a case: a warning outside of any subtest must not be lost.
     if status or not cases:
         problem = "\n".join(line for line in output.splitlines()
@@ -110,7 +113,17 @@ def judge_reload(run, share):
                "\n".join(problems) or summary)
 
 
-def judge_kmemleak(share, problems):
+def judge_skips(cases, may_skip, problems):
+    """What a guest should have and has not must not pass as a skip."""
+    programs = {}
+    for case in cases:
+        programs.setdefault(case.name.partition("@")[0], []).append(case)
+    for name, some in programs.items():
+        if name not in may_skip and all(case.outcome == "skip" for case in some):
+            problems.append(f"{name}: all of it was skipped: {some[0].text}")
+
+
+def judge_kmemleak(run, share, problems):
     """Adds what kmemleak found that movgem allocated: of a kernel that has it, tools/guest/check
     leaves a report from before rmmod and one from after."""
     for when in ("loaded", "unloaded"):
@@ -118,6 +131,8 @@ def judge_kmemleak(share, problems):
             with open(f"{share}/kmemleak-{when}", encoding="utf-8", errors="replace") as file:
                 reports = re.split(r"(?=^unreferenced object)", file.read(), flags=re.MULTILINE)
         except OSError:
+            if run.check.kernel == "debug":
+                problems.append(f"there is no report of kmemleak, module {when}")
             continue
         # Functions of a module that is gone have no name; no other module is removed.
         ours = [report for report in reports if "[movgem]" in report

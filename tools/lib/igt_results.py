@@ -91,8 +91,11 @@ def reason(result, outcome, test):
     if outcome == "pass":
         return ""
     if outcome == "skip":
-        match = re.search(r"(?:Test requirement not met|Test requirement).*(?:\n.*)?|SKIP.*", output + errors)
-        text = match[0] if match else output.strip()[-200:] or result
+        # What the test says, else the condition that it has.
+        match = (re.search(r"Test requirement: .*\n(?!Last errno|Subtest |\w*@)(.+)", output + errors)
+                 or re.search(r"(Test requirement: .*)", output + errors)
+                 or re.search(r"(SKIP.*)", output + errors))
+        text = match[1] if match else output.strip()[-200:] or result
         return " ".join(text.split())
     parts = [result, errors.strip()[-3000:], output.strip()[-3000:], kernel_lines(test)]
     return "\n".join(part for part in parts if part)

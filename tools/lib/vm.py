@@ -43,7 +43,8 @@ SPLAT = re.compile(
     r"INFO: task .* blocked for more than|INFO: rcu.*(?:stall|detected)|"
     r"rcu: INFO: .*(?:stall|detected)|INFO: possible |INFO: suspicious|"
     r"INFO: trying to register non-static key|watchdog: BUG|Kernel panic|"
-    r"list_(?:add|del) corruption|refcount_t: |Bad page state|"
+    r"list_(?:add|del) corruption|refcount_t: |Bad page state|BUG [\w-]+ \(|"
+    r"pagealloc: (?:memory corruption|single bit)|"
     r"DEBUG_LOCKS_WARN_ON|unregister_netdevice: waiting)")
 # After one of these the guest is not expected to get any further.
 FATAL = re.compile(r"Kernel panic|kernel BUG at|Oops: |soft lockup|hard LOCKUP")
@@ -555,7 +556,7 @@ def run_guest(args, command, tmp, log, token):
                 reason = f"time-out after {args.timeout:g} seconds"
             elif not console.started and now > start + BOOT_SECONDS:
                 reason = f"the guest did not boot within {BOOT_SECONDS} seconds"
-        limit = time.monotonic() + 2
+        limit = time.monotonic() + 30
         while output.result is not None and not console.ended and time.monotonic() < limit:
             time.sleep(0.02)
             console.poll()
