@@ -14,4 +14,4 @@ def nodes(run):
 
 def checks():
     return [Check(f"numa/{kernel}/folio", nodes, kernel, "folio")
-            for kernel in ("6.12", "7.2", "debug")]
+            for kernel in ("6.12", "7.2")]
