@@ -281,10 +281,8 @@ static void test_free_race(void)
 	uint32_t handles[32];
 	uint32_t *maps[32];
 	unsigned int round, i, j, slot;
-	unsigned long free_kb;
 
 	memset(handles, 0, sizeof(handles));
-	free_kb = meminfo_kb("MemFree:");
 	rig_start(rig);
 	all_mover_start(rig->fd);
 	movers_start(true);
@@ -320,8 +318,6 @@ static void test_free_race(void)
 	}
 	rig_stop(rig);
 	wait_live(rig->fd, live);
-	/* 25 MiB have come and gone */
-	igt_assert_lt_u64(free_kb, meminfo_kb("MemFree:") + 12 * 1024);
 	rig_check(rig);
 	rig_fini(rig);
 }
