@@ -65,11 +65,6 @@ static const struct file_operations movgem_file_fops = {
 	.owner = THIS_MODULE,
 };
 
-/*
- * Nobody is to open or watch it by way of /proc/pid/map_files: a watch holds it,
- * and whoever closes the last BO would wait for that, as the file system cannot
- * go before.
- */
 static int movgem_permission(struct mnt_idmap *idmap, struct inode *inode,
 			     int mask)
 {
@@ -80,12 +75,19 @@ static const struct inode_operations movgem_inode_ops = {
 	.permission = movgem_permission,
 };
 
+/*
+ * /proc/pid/map_files leads to that of a BO. Nobody is to change it, and nobody
+ * to open or watch it: a watch holds it, and whoever closes the last BO would
+ * wait for that, as the file system cannot go before.
+ */
 static struct inode *movgem_new_inode(void)
 {
 	struct inode *inode = alloc_anon_inode(movgem_mnt->mnt_sb);
 
-	if (!IS_ERR(inode))
-		inode->i_op = &movgem_inode_ops;
+	if (IS_ERR(inode))
+		return inode;
+	inode->i_op = &movgem_inode_ops;
+	inode->i_flags |= S_IMMUTABLE | S_NOCMTIME;
 	return inode;
 }
 
@@ -158,8 +160,6 @@ int movgem_bo_ensure_inode(struct movgem_bo *bo)
 	inode = movgem_new_inode();
 	if (IS_ERR(inode))
 		return PTR_ERR(inode);
-	/* /proc/pid/map_files leads to it: nobody is to truncate it or so. */
-	inode->i_flags |= S_IMMUTABLE | S_NOCMTIME;
 	i_size_write(inode, bo->base.size);
 	if (cmpxchg(&bo->inode, NULL, inode))
 		iput(inode);
