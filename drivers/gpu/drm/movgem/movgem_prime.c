@@ -340,13 +340,15 @@ struct dma_buf *movgem_prime_export(struct drm_gem_object *obj, int flags)
 	};
 	struct movgem_bo *bo = to_movgem_bo(obj);
 	struct dma_buf *dmabuf;
+	int ret;
 
 	if (bo->exclusive_root)
 		return ERR_PTR(movgem_invalid(obj->dev,
 					      "prime.handle: BO has an exclusive VM"));
-	if (export_begin(bo)) {
+	ret = export_begin(bo);
+	if (ret) {
 		drm_dbg(obj->dev, "prime.handle: BO was purged\n");
-		return ERR_PTR(-EFAULT);
+		return ERR_PTR(ret);
 	}
 	dmabuf = drm_gem_dmabuf_export(obj->dev, &info);
 	if (IS_ERR(dmabuf))
