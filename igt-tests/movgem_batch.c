@@ -579,11 +579,7 @@ static void test_close(int fd)
 	igt_assert_eq_u64(movgem_stat(fd, "pages_live"), pages);
 }
 
-static const struct {
-	const char *name;
-	void (*test)(int fd);
-	const char *describe;
-} held_cases[] = {
+static const struct movgem_subtest held_cases[] = {
 	{
 		"run", test_run,
 		"A run of pages, with a gap, takes one TLB invalidation and one zap",
@@ -619,17 +615,13 @@ static const struct {
 
 int igt_main()
 {
-	unsigned int i;
 	int fd = -1;
 
 	igt_fixture() {
-		struct drm_movgem_mem_info info;
-
 		fd = movgem_open();
 		movgem_require_debugfs(fd);
 		igt_require_f(movgem_can_move(fd), "page_store is pinned: nothing moves\n");
-		movgem_mem_info(fd, &info);
-		kernel_may_take = info.page_store == DRM_MOVGEM_PAGE_STORE_FOLIO;
+		kernel_may_take = movgem_page_store(fd) == DRM_MOVGEM_PAGE_STORE_FOLIO;
 	}
 
 	igt_describe("1 MiB BOs that two CPU writers write to while compaction runs: 95 % of the attempts to move a page succeed, none that may not sleep does, and 16 pages take one TLB invalidation and two zaps at most");
@@ -644,11 +636,7 @@ int igt_main()
 	igt_subtest("stall")
 		test_stall();
 
-	for (i = 0; i < ARRAY_SIZE(held_cases); i++) {
-		igt_describe(held_cases[i].describe);
-		igt_subtest(held_cases[i].name)
-			held_cases[i].test(fd);
-	}
+	movgem_subtests(held_cases, ARRAY_SIZE(held_cases), fd);
 
 	igt_fixture() {
 		rig_reset();

@@ -402,17 +402,13 @@ static void test_random(unsigned int cases)
 static void test_random_moving(unsigned int cases)
 {
 	static struct igt_helper_process mover;
-	struct drm_movgem_mem_info mem;
-	struct drm_movgem_bo_info info;
 	uint64_t before;
 
-	movgem_mem_info(blit_rig.fd, &mem);
-	igt_require_f(mem.page_store != DRM_MOVGEM_PAGE_STORE_PINNED,
+	igt_require_f(movgem_page_store(blit_rig.fd) != DRM_MOVGEM_PAGE_STORE_PINNED,
 		      "page_store=pinned: nothing moves\n");
 	movgem_require_debugfs(blit_rig.fd);
 
-	movgem_bo_info(blit_rig.fd, blit_rig.dst.handle, &info);
-	before = info.moved;
+	before = movgem_bo_moved(blit_rig.fd, blit_rig.dst.handle);
 	igt_fork_helper(&mover) {
 		for (;;)
 			__movgem_migrate(blit_rig.fd, "all");
@@ -422,8 +418,8 @@ static void test_random_moving(unsigned int cases)
 		random_case();
 		if (cases)
 			cases--;
-		movgem_bo_info(blit_rig.fd, blit_rig.dst.handle, &info);
-	} while (cases || info.moved - before < 20 * ARENA_PAGES);
+	} while (cases || movgem_bo_moved(blit_rig.fd, blit_rig.dst.handle) - before <
+			  20 * ARENA_PAGES);
 
 	igt_stop_helper(&mover);
 }

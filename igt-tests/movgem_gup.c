@@ -229,14 +229,6 @@ static void *move_all(void *arg)
 	return NULL;
 }
 
-static uint64_t moved(const struct buffer *b)
-{
-	struct drm_movgem_bo_info info;
-
-	movgem_bo_info(b->fd, b->handle, &info);
-	return info.moved;
-}
-
 static void test_direct_read(int fd)
 {
 	int file = direct_file(0x1d0);
@@ -248,7 +240,7 @@ static void test_direct_read(int fd)
 	m.b = &b;
 	igt_assert_eq(pthread_create(&mover, NULL, move_all, &m), 0);
 	/* As often as it takes for every page to move twice on average. */
-	for (int i = 0; i < 10 || moved(&b) < 2 * SIZE / MOVGEM_PAGE; i++) {
+	for (int i = 0; i < 10 || movgem_bo_moved(fd, b.handle) < 2 * SIZE / MOVGEM_PAGE; i++) {
 		memset(b.map, i, SIZE);
 		igt_assert_eq(pread(file, b.map, SIZE, 0), SIZE);
 		movgem_check_pattern(b.map, SIZE, 0x1d0);
@@ -595,13 +587,13 @@ int igt_main()
 	int fd = -1;
 
 	igt_fixture() {
-		struct drm_movgem_mem_info mem;
+		uint32_t store;
 
 		fd = movgem_open();
-		movgem_mem_info(fd, &mem);
-		igt_require_f(mem.page_store == DRM_MOVGEM_PAGE_STORE_FOLIO,
+		store = movgem_page_store(fd);
+		igt_require_f(store == DRM_MOVGEM_PAGE_STORE_FOLIO,
 			      "page store %u maps by PFN, which get_user_pages() refuses\n",
-			      mem.page_store);
+			      store);
 	}
 
 	movgem_subtests(tests, ARRAY_SIZE(tests), fd);

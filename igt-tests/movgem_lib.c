@@ -139,6 +139,14 @@ void movgem_mem_info(int fd, struct drm_movgem_mem_info *info)
 	igt_assert_eq(__movgem_query(fd, DRM_MOVGEM_DEV_QUERY_MEM_INFO, info, &size), 0);
 }
 
+uint32_t movgem_page_store(int fd)
+{
+	struct drm_movgem_mem_info info;
+
+	movgem_mem_info(fd, &info);
+	return info.page_store;
+}
+
 int64_t movgem_deadline(int64_t ns)
 {
 	struct timespec now;
@@ -218,6 +226,14 @@ int __movgem_bo_info(int fd, uint32_t handle, struct drm_movgem_bo_info *info)
 void movgem_bo_info(int fd, uint32_t handle, struct drm_movgem_bo_info *info)
 {
 	igt_assert_eq(__movgem_bo_info(fd, handle, info), 0);
+}
+
+uint64_t movgem_bo_moved(int fd, uint32_t handle)
+{
+	struct drm_movgem_bo_info info;
+
+	movgem_bo_info(fd, handle, &info);
+	return info.moved;
 }
 
 int __movgem_bo_label(int fd, uint32_t handle, const char *label)

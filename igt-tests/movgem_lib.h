@@ -43,6 +43,8 @@ int movgem_ioctl(int fd, unsigned long req, void *arg);
 int __movgem_query(int fd, uint32_t type, void *data, uint32_t *size);
 void movgem_gpu_info(int fd, struct drm_movgem_gpu_info *info);
 void movgem_mem_info(int fd, struct drm_movgem_mem_info *info);
+/* DRM_MOVGEM_PAGE_STORE_* of the device. */
+uint32_t movgem_page_store(int fd);
 /* Absolute CLOCK_MONOTONIC time so many ns from now. */
 int64_t movgem_deadline(int64_t ns);
 
@@ -59,6 +61,8 @@ void *__movgem_bo_mmap(int fd, uint32_t handle, uint64_t size, int prot, int fla
 void *movgem_bo_mmap(int fd, uint32_t handle, uint64_t size);
 int __movgem_bo_info(int fd, uint32_t handle, struct drm_movgem_bo_info *info);
 void movgem_bo_info(int fd, uint32_t handle, struct drm_movgem_bo_info *info);
+/* How often a page of it has moved. */
+uint64_t movgem_bo_moved(int fd, uint32_t handle);
 int __movgem_bo_label(int fd, uint32_t handle, const char *label);
 void movgem_bo_label(int fd, uint32_t handle, const char *label);
 int __movgem_bo_wait(int fd, uint32_t handle, int64_t abs_ns);

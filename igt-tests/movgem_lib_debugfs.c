@@ -127,13 +127,11 @@ unsigned int movgem_bo_pfns(int fd, uint64_t id, uint64_t *pfns, unsigned int co
 bool movgem_can_move(int fd)
 {
 	int file = igt_debugfs_open(fd, "migrate", O_WRONLY);
-	struct drm_movgem_mem_info info;
 
 	if (file < 0)
 		return false;
 	close(file);
-	movgem_mem_info(fd, &info);
-	return info.page_store != DRM_MOVGEM_PAGE_STORE_PINNED;
+	return movgem_page_store(fd) != DRM_MOVGEM_PAGE_STORE_PINNED;
 }
 
 int __movgem_migrate(int fd, const char *what)

@@ -146,6 +146,7 @@
 IGT_TEST_DESCRIPTION("Pages that move under CPU writers and GPU jobs");
 
 static struct rig rig;
+static uint32_t page_store;
 
 static void begin(const struct rig_config *cfg)
 {
@@ -632,16 +633,6 @@ static void test_everything(void)
 	rig_fini(&rig);
 }
 
-static uint32_t page_store(void)
-{
-	struct drm_movgem_mem_info mem;
-	int fd = movgem_open();
-
-	movgem_mem_info(fd, &mem);
-	movgem_close(fd);
-	return mem.page_store;
-}
-
 /*
  * The kernel gives up on pages that it has isolated already: no more room, or
  * somebody was faster. They must be as good as before.
@@ -655,7 +646,7 @@ static void test_putback(void)
 	uint64_t before, putback = 0;
 	unsigned int round;
 
-	igt_require_f(page_store() == DRM_MOVGEM_PAGE_STORE_MOVABLE_OPS,
+	igt_require_f(page_store == DRM_MOVGEM_PAGE_STORE_MOVABLE_OPS,
 		      "of pages of files the kernel tells nobody that it gives up on them\n");
 	begin(&cfg);
 	squeeze_memory(160);
@@ -728,8 +719,9 @@ int igt_main()
 		int fd = movgem_open();
 
 		movgem_require_debugfs(fd);
+		page_store = movgem_page_store(fd);
+		movable = page_store != DRM_MOVGEM_PAGE_STORE_PINNED;
 		movgem_close(fd);
-		movable = page_store() != DRM_MOVGEM_PAGE_STORE_PINNED;
 	}
 
 	igt_subtest_group() {

@@ -94,7 +94,6 @@ static void test_pinned(void)
 	};
 	struct rig *rig = the_rig(&cfg);
 	uint64_t refused, moved, *before, *after;
-	struct drm_movgem_mem_info mem;
 	int importer;
 	unsigned int i;
 
@@ -119,8 +118,7 @@ static void test_pinned(void)
 	igt_assert_eq_u64(bo_info(rig, 0).moved, moved);
 	igt_assert_lte_u64(20 * rig->cfg.bo_pages, bo_info(rig, 1).moved);
 	/* For pages of files the kernel knows by itself, and does not ask. */
-	movgem_mem_info(rig->fd, &mem);
-	if (mem.page_store == DRM_MOVGEM_PAGE_STORE_MOVABLE_OPS)
+	if (movgem_page_store(rig->fd) == DRM_MOVGEM_PAGE_STORE_MOVABLE_OPS)
 		igt_assert_lte_u64(refused + rig->cfg.bo_pages,
 				   movgem_stat(rig->fd, "isolate_refused_pinned"));
 	free(before);

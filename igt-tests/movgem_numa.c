@@ -125,26 +125,18 @@ static void numa_fini(struct numa *n)
 	gem_close(n->fd, n->handle);
 }
 
-static uint64_t moved(struct numa *n)
-{
-	struct drm_movgem_bo_info info;
-
-	movgem_bo_info(n->fd, n->handle, &info);
-	return info.moved;
-}
-
 static void test_move_pages(struct numa *n)
 {
 	uint64_t before;
 
 	numa_init(n);
 	move_whole(n, n->node[0]);
-	before = moved(n);
+	before = movgem_bo_moved(n->fd, n->handle);
 	for (int i = 1; i < 6; i++) {
 		move_whole(n, n->node[i % 2]);
 		movgem_check_pattern(n->map, SIZE, 1);
 	}
-	igt_assert_lte_u64(before + 5 * PAGES, moved(n));
+	igt_assert_lte_u64(before + 5 * PAGES, movgem_bo_moved(n->fd, n->handle));
 	numa_fini(n);
 }
 
@@ -238,10 +230,11 @@ static void test_in_use(struct numa *n)
 	}
 	c.stop = true;
 	pthread_join(thread, NULL);
-	igt_info("%" PRIu64 " rounds of writes, %" PRIu64 " moves\n", c.rounds, moved(n));
+	igt_info("%" PRIu64 " rounds of writes, %" PRIu64 " moves\n", c.rounds,
+		 movgem_bo_moved(n->fd, n->handle));
 	for (int i = 0; i < PAGES; i++)
 		igt_assert_eq_u64(c.words[i * (MOVGEM_PAGE / 8)], c.rounds);
-	igt_assert_lt_u64(0, moved(n));
+	igt_assert_lt_u64(0, movgem_bo_moved(n->fd, n->handle));
 	movgem_vm_unmap(n->fd, rig.vm, va, SIZE);
 	numa_fini(n);
 	movgem_rig_fini(&rig);
@@ -252,13 +245,13 @@ int igt_main()
 	static struct numa n = { .fd = -1 };
 
 	igt_fixture() {
-		struct drm_movgem_mem_info mem;
+		uint32_t store;
 
 		n.fd = movgem_open();
-		movgem_mem_info(n.fd, &mem);
-		igt_require_f(mem.page_store == DRM_MOVGEM_PAGE_STORE_FOLIO,
+		store = movgem_page_store(n.fd);
+		igt_require_f(store == DRM_MOVGEM_PAGE_STORE_FOLIO,
 			      "page store %u maps by PFN, which NUMA policies pass over\n",
-			      mem.page_store);
+			      store);
 		igt_require_f(find_nodes(n.node), "there are no two nodes with memory\n");
 	}
 
