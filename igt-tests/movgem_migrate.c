@@ -270,7 +270,7 @@ static const struct writers_case writers_cases[] = {
 	}, {
 		"writers-hugetlb", trigger_hugetlb,
 		{ .bos = 256, .make = 6, .keep = RIG_KEEP_SCATTERED, .views = 3,
-		  .threads = 2, .children = 1, .one_zone = true }, 3, 30, 160,
+		  .threads = 2, .children = 1, .one_zone = true }, 8, 30, 160,
 		"The same on 16 MiB that lie scattered over 96 MiB, moved by allocating all the huge pages that can be had when memory is short: 30 % or more, nothing lost",
 	}, {
 		"writers-offline", trigger_offline,

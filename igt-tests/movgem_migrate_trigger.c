@@ -18,6 +18,8 @@
 
 #define BLOCKS		"/sys/devices/system/memory"
 #define HUGEPAGES	"/proc/sys/vm/nr_hugepages"
+/* Times to ask for huge pages in vain. */
+#define HUGEPAGE_PATIENCE	3
 
 /* ---- small files ---- */
 
@@ -248,19 +250,30 @@ void squeeze_memory(unsigned int leave_mb)
 	hugepages_base = meminfo_kb("HugePages_Total:");
 }
 
-/* As many as there is memory for, and down again. */
+/*
+ * As many as there is memory for, and down again. One write gives up at the first
+ * page that cannot be had, so the kernel is asked until it finds no more.
+ */
 bool trigger_hugetlb(struct rig *rig, unsigned int round)
 {
 	unsigned long kb = meminfo_kb("MemFree:"), had, reserve = reserve_kb();
+	unsigned long wanted, most = 0;
+	unsigned int tries = 0, vain = 0;
 
 	hugepages_init();
 	if (kb < reserve + 2048)
 		return false;
-	set_hugepages(hugepages_base + (kb - reserve) / 2048);
-	had = meminfo_kb("HugePages_Total:");
+	wanted = hugepages_base + (kb - reserve) / 2048;
+	do {
+		set_hugepages(wanted);
+		tries++;
+		had = meminfo_kb("HugePages_Total:");
+		vain = had > most ? 0 : vain + 1;
+		most = had > most ? had : most;
+	} while (had < wanted && vain < HUGEPAGE_PATIENCE);
 	set_hugepages(hugepages_base);
-	igt_info("round %u: %lu huge pages of the %lu that are free memory\n",
-		 round, had - hugepages_base, (kb - reserve) / 2048);
+	igt_info("round %u: %lu huge pages of the %lu that are free memory, asked %u times\n",
+		 round, most - hugepages_base, wanted - hugepages_base, tries);
 	return true;
 }
 

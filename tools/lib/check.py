@@ -52,8 +52,8 @@ def gist(text, limit=4):
     """The lines of a failure's text that most probably say why: who gets to see the end of the
     output only has them."""
     lines = [line.strip()[:160] for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines
-               if re.search(r"MISSED|FAILED|[Aa]ssert|^Failed|error:|<[0-4]>|Error|time-out", line)]
+    why = r"MISSED|FAILED|CRITICAL|[Aa]ssert|^Failed|error:|<[0-4]>|Error|time-out"
+    telling = [line for line in lines if re.search(why, line)]
     return list(dict.fromkeys(telling or lines))[:limit]
 
 
