@@ -132,8 +132,8 @@ def run_guest(store, regex, modules):
     shutil.copy(f"{modules}/importer.ko", share)
     slow = checklib.SLOWNESS["debug"]
     status = subprocess.run(
-        [f"{checklib.TREE}/tools/vm", "run", "--kernel", "debug", "--mem", "3G", "--numa", "2",
-         "--dimm", "1G", "--qemu-arg=-device", "--qemu-arg=virtio-gpu-pci", "--udev",
+        [f"{checklib.TREE}/tools/vm", "run", "--kernel", "debug", "--mem", "2G", "--numa", "2",
+         "--dimm", "512M", "--qemu-arg=-device", "--qemu-arg=virtio-gpu-pci", "--udev",
          "--module", f"{OUT}/build/debug/movgem.ko",
          "--param", f"page_store={store}", "--share", share, "--log", f"{share}/console.log",
          "--timeout", str(3600 * slow), "--allow-warn", "--",
