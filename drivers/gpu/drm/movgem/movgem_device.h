@@ -72,6 +72,9 @@ struct movgem_device {
 		 * was blocked in an earlier epoch is in no TLB any more.
 		 */
 		u8 epoch;
+
+		/** @flush.done: number of invalidations ended. */
+		u8 done;
 	} flush;
 
 	/** @stalls: accesses of the engine that wait, see movgem_stall.c. */

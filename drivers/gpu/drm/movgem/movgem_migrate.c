@@ -28,6 +28,9 @@
  *    the pages were blocked, and one zap of the CPU's page table entries of the
  *    run, through the mapping of the BO's own file, in which every VMA of the
  *    BO is for life. For the other pages of the run steps 2 and 3 are done.
+ *    A page that the kernel has unmapped itself, as it does with folios, needs
+ *    no zap: it is a run of its own, and after the invalidation for the first
+ *    page of a batch all the others are only claimed.
  * 4. copy: nobody can write to the page. The page store has a last look at its
  *    references, then the content goes over.
  * 5. rewire: the BO's slot and the entry in every GPU VM point to the new
@@ -177,6 +180,8 @@ static void flush_locked(struct movgem_device *mdev)
 	/* The new epoch before the invalidation, see block(). */
 	smp_mb();
 	mdev->engine->flush(mdev);
+	/* Who sees it knows that no access goes to pages blocked before. */
+	smp_store_release(&mdev->flush.done, mdev->flush.epoch);
 	movgem_stat_inc(mdev, gpu_tlb_flush);
 	trace_movgem_flush(mdev->flush.epoch);
 }
@@ -291,17 +296,38 @@ static inline int may_move(struct movgem_bo *bo, const struct movgem_move *move)
 }
 
 /*
- * Steps 2 and 3 of a page that is QUIESCED already. While somebody is about to
- * quiesce pages of the BO it cannot be told whether this one is among them.
+ * Whether all GPU TLBs have been invalidated since the page was blocked. The
+ * numbers wrap: then it can only seem as if not.
  */
+static bool is_flushed(struct movgem_bo *bo, const struct movgem_slot *slot)
+{
+	struct movgem_device *mdev = movgem_bo_device(bo);
+
+	/* Before the copy. Pairs with the release in flush_locked(). */
+	return (s8)(smp_load_acquire(&mdev->flush.done) - slot->epoch) > 0;
+}
+
+/*
+ * Whether nobody uses the page any more. While somebody is about to quiesce
+ * pages of the BO it cannot be told whether a QUIESCED one is among them. Where
+ * the caller has unmapped the page, only the GPU is left.
+ */
+static bool is_quiesced(struct movgem_bo *bo, const struct movgem_move *move)
+{
+	if (move->unmapped)
+		return move->slot->state == MOVGEM_PAGE_ISOLATED &&
+		       is_flushed(bo, move->slot);
+	return move->slot->state == MOVGEM_PAGE_QUIESCED && !bo->quiescing;
+}
+
+/* Steps 2 and 3 of a page for which another of its batch has done them. */
 static bool claim_quiesced(struct movgem_bo *bo, const struct movgem_move *move)
 {
 	struct movgem_slot *slot = move->slot;
 	bool ok;
 
 	spin_lock(&bo->pages_lock);
-	ok = slot->state == MOVGEM_PAGE_QUIESCED && !bo->quiescing &&
-	     !may_move(bo, move);
+	ok = is_quiesced(bo, move) && !may_move(bo, move);
 	if (ok)
 		set_state(bo, slot, MOVGEM_PAGE_MOVING);
 	spin_unlock(&bo->pages_lock);
@@ -325,7 +351,8 @@ static int try_claim(const struct movgem_move *move, struct run *run)
 		return -EAGAIN;
 
 	run_add(bo, slot, MOVGEM_PAGE_MOVING, run);
-	if (bo->away > 1) {
+	/* A run is what one zap is for. */
+	if (!move->unmapped && bo->away > 1) {
 		run_extend(bo, slot->index, -1, run);
 		run_extend(bo, slot->index, 1, run);
 	}

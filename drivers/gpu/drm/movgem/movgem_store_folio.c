@@ -42,7 +42,10 @@
  */
 
 /* Pages to each side in memory in which the others of a batch are looked for. */
-#define BATCH_REACH	32
+#define BATCH_REACH	64
+
+/* Pages in a row that are not of the batch, after which there are no more. */
+#define BATCH_GAP	16
 
 /* Pages that a CPU fault maps at most. */
 #define FAULT_AROUND	16
@@ -64,39 +67,52 @@ static bool in_kernel_hands(struct folio *folio)
  */
 static struct movgem_slot *peek_slot(struct folio *folio)
 {
-	struct address_space *mapping = folio_mapping(folio);
+	struct address_space *mapping = READ_ONCE(folio->mapping);
 
-	if (!mapping || READ_ONCE(mapping->a_ops) != &bo_aops ||
-	    !folio_test_private(folio))
+	/* Of other owners' folios it may be something else, by its lowest bits. */
+	if (!mapping || !IS_ALIGNED((unsigned long)mapping, sizeof(long)) ||
+	    READ_ONCE(mapping->a_ops) != &bo_aops)
 		return NULL;
 	return READ_ONCE(folio->private);
 }
 
-static void block_page(struct page *page)
+/* Returns whether the page is of the batch. */
+static bool block_page(struct page *page)
 {
 	struct folio *folio = page_folio(page);
 	struct movgem_slot *slot = NULL;
 
 	if (!folio_test_locked(folio) || !folio_try_get(folio))
-		return;
+		return false;
 	if (in_kernel_hands(folio) && !folio_maybe_dma_pinned(folio))
 		slot = peek_slot(folio);
 	if (slot)
 		movgem_migrate_isolate(slot);
 	folio_put(folio);
+	return slot;
 }
 
-/* Block what will probably move after @src, of which the kernel says nothing. */
+static void block_towards(struct page *page, int step, unsigned long room)
+{
+	unsigned int gap = 0;
+
+	for (room = min(room, BATCH_REACH); room && gap < BATCH_GAP; room--) {
+		page += step;
+		gap = block_page(page) ? 0 : gap + 1;
+	}
+}
+
+/*
+ * Block what will probably move after @src, of which the kernel says nothing. It
+ * moves the pages of a pageblock upwards or downwards, and some in one batch.
+ */
 static void block_batch(struct folio *src)
 {
 	unsigned long pfn = folio_pfn(src);
-	unsigned long start = max(pageblock_start_pfn(pfn), pfn - BATCH_REACH);
-	unsigned long end = min(pageblock_end_pfn(pfn), pfn + BATCH_REACH);
 
 	rcu_read_lock();
-	for (unsigned long i = start; i < end; i++)
-		if (i != pfn)
-			block_page(pfn_to_page(i));
+	block_towards(folio_page(src, 0), 1, pageblock_end_pfn(pfn) - 1 - pfn);
+	block_towards(folio_page(src, 0), -1, pfn - pageblock_start_pfn(pfn));
 	rcu_read_unlock();
 }
 
