@@ -362,6 +362,97 @@ static void batch_epoch_wrap(struct kunit *test)
 	}
 }
 
+/* As the page store folio moves pages: the kernel has unmapped them itself. */
+static void claim_unmapped(struct kunit *test, struct movgem_bo *bo, u32 index)
+{
+	const struct movgem_move move = {
+		.slot = &bo->slot[index],
+		.mode = MIGRATE_ASYNC,
+		.unmapped = true,
+	};
+
+	KUNIT_EXPECT_EQ(test, 0, movgem_migrate_begin(&move));
+	KUNIT_EXPECT_EQ(test, 1, count_state(bo, MOVGEM_PAGE_MOVING));
+	movgem_migrate_end(&move, NULL, -EAGAIN);
+	KUNIT_EXPECT_EQ(test, MOVGEM_PAGE_RESIDENT, bo->slot[index].state);
+}
+
+/* One invalidation for all that were blocked before it, and no runs. */
+static void batch_unmapped(struct kunit *test)
+{
+	struct movgem_bo *one = bound_bo(test, 8, VA);
+	struct movgem_bo *two = bound_bo(test, 4, VA + SZ_4M);
+
+	isolate_range(test, one, 0, 6);
+	isolate_range(test, two, 1, 2);
+	batch_begin(test);
+	claim_unmapped(test, one, 2);
+	expect_cost(test, 1, 1, 1);
+	KUNIT_EXPECT_EQ(test, 0, count_state(one, MOVGEM_PAGE_QUIESCED));
+	KUNIT_EXPECT_EQ(test, 6, count_state(one, MOVGEM_PAGE_ISOLATED));
+	claim_unmapped(test, one, 0);
+	claim_unmapped(test, two, 1);
+	claim_unmapped(test, one, 6);
+	expect_cost(test, 1, 1, 1);
+
+	/* Used by the GPU since the invalidation. */
+	KUNIT_EXPECT_TRUE(test, movgem_migrate_retake(one, 4, false));
+	claim_unmapped(test, one, 4);
+	expect_cost(test, 2, 2, 2);
+	/* Not isolated at all, as the first of a batch is not. */
+	claim_unmapped(test, one, 7);
+	expect_cost(test, 3, 3, 3);
+	claim_unmapped(test, two, 2);
+	expect_cost(test, 3, 3, 3);
+	batch_end(test, one);
+	batch_end(test, two);
+}
+
+/* An invalidation that has begun and not ended: access may still be under way. */
+static void batch_unmapped_early(struct kunit *test)
+{
+	struct batch *b = test->priv;
+	struct movgem_bo *bo = bound_bo(test, 2, VA);
+
+	isolate_range(test, bo, 0, 1);
+	movgem_migrate_flush(b->mdev);
+	batch_begin(test);
+	b->mdev->flush.done--;
+	claim_unmapped(test, bo, 0);
+	/* Waited for the lock of who invalidates, and found it done. */
+	expect_cost(test, 0, 1, 1);
+	b->mdev->flush.done++;
+	claim_unmapped(test, bo, 1);
+	expect_cost(test, 0, 1, 1);
+	batch_end(test, bo);
+}
+
+/* Blocked so many invalidations ago that the number is the same again. */
+static void batch_unmapped_wrap(struct kunit *test)
+{
+	static const struct {
+		u32 since;
+		u32 flushes;
+		u32 batches;
+	} waits[] = {
+		{ 0, 1, 1 }, { 1, 0, 0 }, { 127, 0, 0 }, { 128, 0, 1 },
+		{ 255, 0, 1 }, { 256, 1, 1 }, { 257, 0, 0 },
+	};
+	struct batch *b = test->priv;
+	struct movgem_bo *bo = bound_bo(test, 1, VA);
+
+	for (int i = 0; i < ARRAY_SIZE(waits); i++) {
+		isolate(test, bo, 0);
+		for (u32 n = 0; n < waits[i].since; n++)
+			movgem_migrate_flush(b->mdev);
+		batch_begin(test);
+		claim_unmapped(test, bo, 0);
+		expect_cost(test, waits[i].flushes, waits[i].batches,
+			    waits[i].batches);
+		batch_end(test, bo);
+	}
+}
+
 /* The invalidation serves other BOs too; a run is of one BO. */
 static void batch_two_bos(struct kunit *test)
 {
@@ -652,6 +743,9 @@ static struct kunit_case batch_cases[] = {
 	KUNIT_CASE(batch_flushed_before),
 	KUNIT_CASE(batch_flushed_between),
 	KUNIT_CASE(batch_epoch_wrap),
+	KUNIT_CASE(batch_unmapped),
+	KUNIT_CASE(batch_unmapped_early),
+	KUNIT_CASE(batch_unmapped_wrap),
 	KUNIT_CASE(batch_two_bos),
 	KUNIT_CASE(batch_retry),
 	KUNIT_CASE(batch_putback),
