@@ -361,6 +361,8 @@ def selftest():
             size = re.search(r"meta .*--size (\d+)", command)
             if size:
                 raw[key] = [{**meta, "size": int(size[1])}]
+            if "/count/" in key:
+                raw[key] = [{**move, "buffers": len(raw)}]
     for key in raw:
         if key.startswith("a/6.12/profile/"):
             raw[key] = [{**move, "made_of": {"copying": 1.0, "other": 2.0}}]

@@ -74,10 +74,17 @@ def plan_a(args, kernel):
 def plan_b(args, kernel):
     """2 MiB pages, with so much of memory in buffers."""
     first = kernel == args.kernels[0]
-    points = (20,) if args.quick else (10, 30, 50, 70) if first else (30, 70)
+    if args.quick:
+        return plan_b_size(args, kernel, 65536, (20,), first)
+    guests = plan_b_size(args, kernel, 65536, (10, 30, 50, 70) if first else (30, 70), first)
+    return guests + plan_b_size(args, kernel, MIB, (30, 70), False)
+
+
+def plan_b_size(args, kernel, size, points, others):
+    """The same for buffers of one size; with the OTHERS beside movgem and anonymous memory."""
     kinds = [("anonymous", "", "")]
     kinds += [(store, store, "") for store in args.stores[kernel]]
-    if first:
+    if others:
         kinds += [("pinned", "pinned", "")]
         if not args.quick:
             kinds += [("vgem", "", "modprobe vgem"), ("virtio_gpu", "", "modprobe virtio_gpu")]
@@ -88,11 +95,11 @@ def plan_b(args, kernel):
             if name == "virtio_gpu":
                 # The host's side of the buffers counts as well.
                 options = ("--qemu-arg=-device", "--qemu-arg=virtio-gpu-pci,max_hostmem=8G")
-            key = f"b/{kernel}/{name}/{point}"
+            key = f"b/{kernel}/{name}/{size}/{point}"
             guests.append(Guest(
                 key, {key: f"/movgem/demo/workload --buffers {'movgem' if store else name} "
-                           f"--trigger huge --out /share --seed {args.seed} --fill 85 "
-                           f"--stay {point} --rest 0"},
+                           f"--trigger huge --out /share --seed {args.seed} --size {size} "
+                           f"--fill 85 --stay {point} --rest 0"},
                 store, kernel, icount=False, mem="1G", options=options, before=before, demo=True))
     return guests
 
@@ -151,13 +158,16 @@ def plan_f(args, kernel):
 def plan_g(args, kernel):
     """How (a) and (d) grow, with a kernel's default store."""
     counts = (1000, 10000) if args.quick else (1000, 10000, 100000)
+    # One of four buffers of a page stays, in half of what is free.
+    memories = ("512M", "1G") if args.quick else ("512M", "1G", "3584M")
     several = (1, 4) if args.quick else (1, 4, 16)
     store = args.stores[kernel][0]
     guests = []
 
-    def add(axis, mem, points):
+    def add(axis, mem, points, name=""):
         key = f"g/{kernel}/{store}/{axis}"
-        guests.append(Guest(key, {f"{key}/{point}": command for point, command in points.items()},
+        guests.append(Guest(key + name,
+                            {f"{key}/{point}": command for point, command in points.items()},
                             store, kernel, mem=mem, options=BY_WORDS,
                             before=warm_up(store, args)))
 
@@ -166,9 +176,9 @@ def plan_g(args, kernel):
 
     sizes = (65536, MIB) if args.quick else (4096, 65536, MIB, 16 * MIB)
     add("size", "512M", {size: move(fill=50, size=size) for size in sizes})
-    # So many stay, of twice as many.
-    add("count", "1536M" if counts[-1] > 10000 else "512M",
-        {count: move(size=4096, group=2, count=2 * count) for count in counts})
+    # In as much more memory: the layout is the same, and so many pages are to move.
+    for mem in memories:
+        add("count", mem, {mem: move(fill=50, size=4096)}, f"/{mem}")
     add("vms", "384M", {number: move(fill=50, vms=number) for number in several})
     add("vmas", "384M", {number: move(fill=50, vmas=number) for number in several})
     add("alive", "1G", {count: bench("alloc", store, args, size=65536, max=65536, alive=count)

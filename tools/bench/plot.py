@@ -52,16 +52,16 @@ def huge_pages(rows, directory):
     """Share of anonymous memory's 2 MiB pages by share of memory in buffers."""
     lines = {}
     for row in rows:
-        match = re.match(r"b: 2 MiB pages, (\d+) % .* \((.*)\)$", row["name"])
+        match = re.match(r"b: 2 MiB pages, (\d+) % .* (\d+ KiB \(.*\))$", row["name"])
         if match and row["peer"]:
             lines.setdefault(match[2], []).append((int(match[1]), 100 * row["ratio"]))
     if not lines:
         return
     figure, axes = plt.subplots(figsize=(8, 5))
-    for colour, (name, points) in zip(COLOURS * 2, sorted(lines.items())):
+    for colour, (name, points) in zip(COLOURS * 3, sorted(lines.items())):
         axes.plot(*zip(*sorted(points)), marker="o", label=name, color=colour)
     axes.axhline(98, color=LIMIT, linestyle="--", linewidth=1, label="target")
-    axes.set_xlabel("% of memory in 64 KiB buffers, scattered")
+    axes.set_xlabel("% of memory in buffers, scattered")
     axes.set_ylabel("2 MiB pages, % of anonymous memory's")
     axes.set_ylim(bottom=0)
     axes.set_title("2 MiB pages that can be had; a fresh boot for each point", fontsize=11)

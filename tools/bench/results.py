@@ -81,17 +81,19 @@ def rows_a(args, kernel, raw):
 
 def rows_b(args, kernel, raw):
     out = []
-    points = sorted({int(key.split("/")[3]) for key in raw if key.startswith(f"b/{kernel}/")})
-    for point in points:
-        peer = raw.get(f"b/{kernel}/anonymous/{point}")
+    points = sorted({tuple(int(part) for part in key.split("/")[3:])
+                     for key in raw if key.startswith(f"b/{kernel}/")})
+    for size, point in points:
+        peer = raw.get(f"b/{kernel}/anonymous/{size}/{point}")
         if not peer:
             continue
         for kind in args.stores[kernel] + ("pinned", "vgem", "virtio_gpu"):
-            ours = raw.get(f"b/{kernel}/{kind}/{point}")
+            ours = raw.get(f"b/{kernel}/{kind}/{size}/{point}")
             if not ours:
                 continue
             target = HUGE_TARGET if kind in args.stores[kernel] else None
-            out.append(row(f"b: 2 MiB pages, {point} % of RAM in buffers ({kind}, {kernel})",
+            out.append(row(f"b: 2 MiB pages, {point} % of RAM in buffers of {size >> 10} KiB "
+                           f"({kind}, {kernel})",
                            ours[0]["huge_pages"], "pages", peer[0]["huge_pages"], target, True,
                            share=ours[0]["share"], bytes_lost=ours[0]["bytes_lost"]))
     return out
@@ -213,7 +215,8 @@ def rows_g(args, kernel, raw):
         for axis, shown in (("size", "bytes in a BO"), ("count", "BOs of a page"),
                             ("vms", "GPU VMs that map each page"),
                             ("vmas", "CPU mappings of each page"), ("alive", "BOs alive")):
-            points = sorted((int(key.split("/")[-1]), value) for key, value in raw.items()
+            points = sorted((value[-1]["buffers"] if axis == "count" else int(key.split("/")[-1]),
+                             value) for key, value in raw.items()
                             if key.startswith(f"{base}/{axis}/"))
             if len(points) < 2:
                 continue

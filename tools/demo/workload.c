@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The main job's guest program. Fills memory with 64 KiB buffers of one kind,
+ * The main job's guest program. Fills memory with buffers of one kind and size,
  * frees three of every four, and lets CPU threads and GPU jobs write to those
  * that stay while the kernel is asked for huge pages or for memory blocks. In
  * the end every byte is checked.
@@ -46,6 +46,7 @@ static const char usage[] =
 "  --trigger WHAT   huge: all the 2 MiB pages that the kernel can make;\n"
 "                   offline: every memory block of ZONE_MOVABLE\n"
 "  --out DIR        result.json and the memory maps go there (default .)\n"
+"  --size BYTES     of a buffer (default 65536)\n"
 "  --fill PERCENT   buffers fill so much of MemTotal at first (default 85),\n"
 "  --reserve MIB    or less, so that this stays free outside ZONE_MOVABLE\n"
 "                   (default 64)\n"
@@ -116,6 +117,7 @@ static void parse(int argc, char **argv)
 		{ "buffers", required_argument, NULL, 'b' },
 		{ "trigger", required_argument, NULL, 't' },
 		{ "out", required_argument, NULL, 'o' },
+		{ "size", required_argument, NULL, 'z' },
 		{ "fill", required_argument, NULL, 'f' },
 		{ "reserve", required_argument, NULL, 'R' },
 		{ "stay", required_argument, NULL, 'S' },
@@ -143,6 +145,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'o':
 			opt.out = optarg;
+			break;
+		case 'z':
+			work.buf_size = strtoul(optarg, NULL, 0);
 			break;
 		case 'f':
 			opt.fill = atoi(optarg);
@@ -177,6 +182,8 @@ static void parse(int argc, char **argv)
 	}
 	if (optind < argc || !work.store || !(opt.huge || opt.offline))
 		die("--buffers and --trigger are needed\n%s", usage);
+	if (!work.buf_size || work.buf_size % WORK_BUF_SIZE)
+		die("--size is not a multiple of %lu", WORK_BUF_SIZE);
 	if (!opt.fill || opt.fill > 95 || opt.stay > opt.fill || !opt.writers || !opt.limit)
 		die("--fill, --stay, --writers or --limit is out of range");
 }
@@ -249,8 +256,8 @@ int main(int argc, char **argv)
 		trigger_release();
 
 	print_blocks(json);
-	fprintf(json, "  \"buffers_made\": %zu, \"buffers_left\": %zu, \"buffer_size\": %lu,\n",
-		work.slots, work.count, WORK_BUF_SIZE);
+	fprintf(json, "  \"buffers_made\": %zu, \"buffers_left\": %zu, \"buffer_size\": %zu,\n",
+		work.slots, work.count, work.buf_size);
 	fprintf(json, "  \"mem_total\": %lu, \"trigger_seconds\": %.3f, \"rounds\": %u,\n",
 		total, res.seconds, res.rounds);
 	fprintf(json, "  \"huge_pages\": %lu, \"blocks_tried\": %u, \"blocks_offlined\": %u,\n",
