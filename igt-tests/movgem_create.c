@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "igt.h"
@@ -42,6 +43,9 @@
  *
  * SUBTEST: close-file-killed
  * Description: The end of a process frees its buffers.
+ *
+ * SUBTEST: memory-comes-back
+ * Description: The memory of freed buffers is free.
  *
  * SUBTEST: no-mmap
  * Description: A buffer that was created without CPU access has none.
@@ -249,6 +253,26 @@ static void test_close_file(int fd)
 	wait_for_bos(fd, &before);
 }
 
+/* The driver does not count a page that it has freed and kept a reference of. */
+static void test_memory_comes_back(int fd)
+{
+	const unsigned int count = 32;
+	struct drm_movgem_mem_info before;
+	struct sysinfo first, last;
+	unsigned int i;
+
+	movgem_mem_info(fd, &before);
+	igt_assert_eq(sysinfo(&first), 0);
+	for (i = 0; i < count; i++)
+		gem_close(fd, movgem_bo_create(fd, SZ_2M, 0));
+	wait_for_bos(fd, &before);
+	igt_assert_eq(sysinfo(&last), 0);
+	/* Others come and go meanwhile, but nobody takes half of that. */
+	igt_assert_lt_u64((uint64_t)first.freeram * first.mem_unit,
+			  (uint64_t)last.freeram * last.mem_unit +
+			  count * (uint64_t)SZ_2M / 2);
+}
+
 static void test_close_file_killed(int fd)
 {
 	struct igt_helper_process proc = { .use_SIGKILL = true };
@@ -437,6 +461,10 @@ int igt_main()
 	igt_describe("The end of a process frees its buffers.");
 	igt_subtest("close-file-killed")
 		test_close_file_killed(fd);
+
+	igt_describe("The memory of freed buffers is free.");
+	igt_subtest("memory-comes-back")
+		test_memory_comes_back(fd);
 
 	igt_describe("A buffer that was created without CPU access has none.");
 	igt_subtest("no-mmap")

@@ -121,11 +121,11 @@ LIST = [
     Breakage(
         "flush-each-page", "one TLB invalidation for each page, not for each batch",
         [(MIGRATE, "\tif (run->flush && run->epoch == mdev->flush.epoch)\n", ""),
-         (MIGRATE, "\tif (bo->away > 1) {\n", "\tif (false) {\n")],
+         (MIGRATE, "\tif (!move->unmapped && bo->away > 1) {\n", "\tif (false) {\n")],
         ["movgem_migrate@batched-flush", "movgem_batch@ratios"]),
     Breakage(
         "zap-each-page", "one zap of CPU entries for each page, not for each run",
-        [(MIGRATE, "\tif (bo->away > 1) {\n", "\tif (false) {\n")],
+        [(MIGRATE, "\tif (!move->unmapped && bo->away > 1) {\n", "\tif (false) {\n")],
         ["movgem_batch@ratios"]),
     Breakage(
         "run-not-zapped", "of the pages that are quiesced together only one is zapped",
@@ -194,7 +194,7 @@ LIST = [
         [("movgem_store_movable.c",
           "\tunmark_movable(page);\n\tunlock_page(page);\n\tput_page(page);\n",
           "\tunmark_movable(page);\n\tunlock_page(page);\n")],
-        ["movgem_migrate@free-race", "movgem_create"]),
+        ["movgem_create@memory-comes-back"]),
     Breakage(
         "purge-busy", "a BO that jobs use is purged",
         [("movgem_shrinker.c",
