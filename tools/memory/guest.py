@@ -526,23 +526,26 @@ def describe(hold):
     return "was killed" if status == -signal.SIGKILL else f"ended with status {status}"
 
 
-def memcg(run, limit, mib):
-    """A memory cgroup with less room than the buffers want."""
+def memcg(run, limit, mib, ask):
+    """A memory cgroup with room for the buffers, and not for one more of ASK MiB: at its pages
+    it is that the kernel has a choice. Small allocations at the limit, an inode's or a page
+    table's, have somebody killed."""
     cgroup = Cgroup(limit)
     empty = cgroup.current_mib()
     hold = Hold(run.buffers, mib, "--victim", "--seed", str(run.seed), "--group", "2",
-                cgroup=cgroup.path)
+                "--ask", str(ask), cgroup=cgroup.path)
     run.result["events_fill"] = cgroup.events()
     run.result["killed"] = False
     if not hold.began:
         run.result["kept_mib"] = 0
-        run.note(f"limit {limit} MiB: the process that makes {mib} MiB of buffers "
-                 f"{describe(hold)}; {run.result['events_fill']}")
+        run.note(f"limit {limit} MiB: the process that makes {mib} MiB of buffers, and asks for "
+                 f"{ask} MiB, {describe(hold)}; {run.result['events_fill']}")
         run.had(None, None, "MiB charged")
         run.result["killed"] = True
         return
     run.watch(hold)
     made = run.result["made_mib"]
+    run.result["asked"] = hold.began["asked"]
     charged = cgroup.current_mib() - empty
     run.result["charged_mib"] = round(charged, 1)
     run.had(min(round(charged), run.result["kept_mib"]), run.result["kept_mib"], "MiB charged")
@@ -551,7 +554,7 @@ def memcg(run, limit, mib):
     run.result["charged_after_moves_mib"] = round(after, 1)
     run.note(f"limit {limit} MiB, {mib} MiB wanted: {made} MiB made"
              + (f" ({hold.began['error']})" if hold.began["error"] else "")
-             + f", {run.result['kept_mib']} MiB kept, {charged:.1f} MiB charged; "
+             + f"; one of {ask} MiB more: {hold.began['asked'] or 'made'}; {run.result['kept_mib']} MiB kept, {charged:.1f} MiB charged; "
              f"{after:.1f} MiB after the kernel was made to compact memory")
     run.finish()
     settle(cgroup.current_mib)

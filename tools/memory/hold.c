@@ -21,12 +21,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <xf86drm.h>
+#include <movgem_drm.h>
+
 #include "workload.h"
 
 static struct {
 	unsigned int mib;
 	unsigned int reserve;
 	unsigned int group;
+	unsigned int ask;
 	unsigned int writers;
 	bool no_gpu;
 	bool victim;
@@ -44,6 +48,8 @@ static const char usage[] =
 "                  be had,\n"
 "  --reserve MIB   and as this stays free outside ZONE_MOVABLE (default 64)\n"
 "  --group N       keep one of every N buffers (default 1: all of them)\n"
+"  --ask MIB       movgem: then ask for one buffer of that size, and say what\n"
+"                  that ended with; it is freed again\n"
 "  --writers N     CPU threads that write all the time (default 2)\n"
 "  --no-gpu        no GPU jobs\n"
 "  --victim        the OOM killer may take this process\n"
@@ -57,6 +63,7 @@ static void parse(int argc, char **argv)
 		{ "mib", required_argument, NULL, 'm' },
 		{ "reserve", required_argument, NULL, 'R' },
 		{ "group", required_argument, NULL, 'g' },
+		{ "ask", required_argument, NULL, 'a' },
 		{ "writers", required_argument, NULL, 'w' },
 		{ "no-gpu", no_argument, NULL, 'n' },
 		{ "victim", no_argument, NULL, 'v' },
@@ -83,6 +90,9 @@ static void parse(int argc, char **argv)
 		case 'g':
 			opt.group = atoi(optarg);
 			break;
+		case 'a':
+			opt.ask = atoi(optarg);
+			break;
 		case 'w':
 			opt.writers = atoi(optarg);
 			break;
@@ -106,6 +116,20 @@ static void parse(int argc, char **argv)
 		die("--buffers is needed\n%s", usage);
 	if (!opt.mib || !opt.group || !opt.writers)
 		die("--mib, --group or --writers is out of range");
+}
+
+/* One more buffer, of @mib, which is freed at once. Returns 0 or a negative errno. */
+static int ask_for(unsigned int mib)
+{
+	struct drm_movgem_bo_create create = { .size = (uint64_t)mib << 20 };
+	struct drm_gem_close done = { 0 };
+
+	if (drmIoctl(movgem_fd(), DRM_IOCTL_MOVGEM_BO_CREATE, &create))
+		return -errno;
+	done.handle = create.handle;
+	if (drmIoctl(movgem_fd(), DRM_IOCTL_GEM_CLOSE, &done))
+		die("GEM_CLOSE: %s", strerror(errno));
+	return 0;
 }
 
 /* In MiB, how much of this process the kernel counts as resident. */
@@ -162,6 +186,7 @@ static void stop(void)
 
 int main(int argc, char **argv)
 {
+	int asked = 0;
 	char line[64];
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -174,13 +199,16 @@ int main(int argc, char **argv)
 	memmap_init();
 	work.store->open();
 	layout_make((uint64_t)opt.mib << 20, opt.reserve, opt.group);
+	if (work.store == &store_movgem && opt.ask)
+		asked = ask_for(opt.ask);
 	if (work.store == &store_movgem && !opt.no_gpu)
 		gpu_start();
 	content_start_writers(opt.writers);
-	printf("@{\"made_mib\": %lu, \"kept_mib\": %lu, \"error\": \"%s\"}\n",
+	printf("@{\"made_mib\": %lu, \"kept_mib\": %lu, \"error\": \"%s\", \"asked\": \"%s\"}\n",
 	       work.slots * WORK_BUF_SIZE >> 20,
 	       work.count * WORK_BUF_SIZE >> 20,
-	       work.error ? strerror(work.error) : "");
+	       work.error ? strerror(work.error) : "",
+	       asked ? strerror(-asked) : "");
 
 	while (fgets(line, sizeof(line), stdin)) {
 		if (!strcmp(line, "status\n"))
