@@ -42,7 +42,7 @@ demo: ## the main job: huge pages and memory blocks out of fragmented GPU memory
 check: ## run all tests and checks: out/check/junit.xml (CHECK_ARGS="--only PATTERN")
 	@tools/check $(CHECK_ARGS)
 
-check-breakages: ## see the tests fail on a driver that is broken on purpose (an hour): out/breakages
+check-breakages: ## see the tests fail on a driver that is broken on purpose (20 minutes): out/breakages
 	@command -v python3 >/dev/null || apt-get install -y -qq python3-minimal
 	@igt-tests/breakages/run $(BREAKAGES)
 
