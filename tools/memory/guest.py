@@ -532,14 +532,16 @@ def memcg(run, limit, mib, ask):
     table's, have somebody killed."""
     cgroup = Cgroup(limit)
     empty = cgroup.current_mib()
-    hold = Hold(run.buffers, mib, "--victim", "--seed", str(run.seed), "--group", "2",
-                "--ask", str(ask), cgroup=cgroup.path)
+    more = ("--ask", str(ask)) if run.buffers == "movgem" else ()
+    hold = Hold(run.buffers, mib, "--victim", "--seed", str(run.seed), "--group", "2", *more,
+                cgroup=cgroup.path)
     run.result["events_fill"] = cgroup.events()
     run.result["killed"] = False
     if not hold.began:
         run.result["kept_mib"] = 0
-        run.note(f"limit {limit} MiB: the process that makes {mib} MiB of buffers, and asks for "
-                 f"{ask} MiB, {describe(hold)}; {run.result['events_fill']}")
+        run.note(f"limit {limit} MiB: the process that makes {mib} MiB of buffers"
+                 + (f", and asks for {ask} MiB, " if more else " ")
+                 + f"{describe(hold)}; {run.result['events_fill']}")
         run.had(None, None, "MiB charged")
         run.result["killed"] = True
         return
@@ -554,7 +556,8 @@ def memcg(run, limit, mib, ask):
     run.result["charged_after_moves_mib"] = round(after, 1)
     run.note(f"limit {limit} MiB, {mib} MiB wanted: {made} MiB made"
              + (f" ({hold.began['error']})" if hold.began["error"] else "")
-             + f"; one of {ask} MiB more: {hold.began['asked'] or 'made'}; {run.result['kept_mib']} MiB kept, {charged:.1f} MiB charged; "
+             + (f", one of {ask} MiB more: {hold.began['asked'] or 'made'}" if more else "")
+             + f", {run.result['kept_mib']} MiB kept, {charged:.1f} MiB charged; "
              f"{after:.1f} MiB after the kernel was made to compact memory")
     run.finish()
     settle(cgroup.current_mib)

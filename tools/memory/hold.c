@@ -116,6 +116,8 @@ static void parse(int argc, char **argv)
 		die("--buffers is needed\n%s", usage);
 	if (!opt.mib || !opt.group || !opt.writers)
 		die("--mib, --group or --writers is out of range");
+	if (opt.ask && work.store != &store_movgem)
+		die("--ask is for movgem's buffers");
 }
 
 /* One more buffer, of @mib, which is freed at once. Returns 0 or a negative errno. */
@@ -199,7 +201,7 @@ int main(int argc, char **argv)
 	memmap_init();
 	work.store->open();
 	layout_make((uint64_t)opt.mib << 20, opt.reserve, opt.group);
-	if (work.store == &store_movgem && opt.ask)
+	if (opt.ask)
 		asked = ask_for(opt.ask);
 	if (work.store == &store_movgem && !opt.no_gpu)
 		gpu_start();
