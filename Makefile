@@ -43,8 +43,7 @@ check: ## run all tests and checks: out/check/junit.xml (CHECK_ARGS="--only PATT
 	@tools/check $(CHECK_ARGS)
 
 check-breakages: ## see the tests fail on a driver that is broken on purpose (20 minutes): out/breakages
-	@command -v python3 >/dev/null || apt-get install -y -qq python3-minimal
-	@igt-tests/breakages/run $(BREAKAGES)
+	@$(ENTER) igt-tests/breakages/run $(BREAKAGES)
 
 coverage: ## which lines of the driver the tests execute (an hour or two): out/coverage
 	@tools/kernel make
