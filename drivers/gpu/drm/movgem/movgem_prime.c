@@ -6,6 +6,7 @@
 #include <linux/dma-fence.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
+#include <linux/iommu.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -413,12 +414,24 @@ static const struct dma_buf_attach_ops movgem_attach_ops = {
 };
 
 /*
- * The engine reaches memory by DMA address as a CPU would: all of it must be
- * ordinary memory, with no bounce buffers between.
+ * The engine reaches memory as a CPU does. Where an IOMMU would translate what
+ * the device sends, as it may for a PCI function, it is asked what to. 0: the
+ * address is not one of memory.
  */
+static dma_addr_t import_phys(struct iommu_domain *domain, dma_addr_t addr)
+{
+	if (!PAGE_ALIGNED(addr))
+		return 0;
+	if (domain)
+		addr = iommu_iova_to_phys(domain, addr);
+	return pfn_valid(PHYS_PFN(addr)) ? addr : 0;
+}
+
+/* All of it must be ordinary memory, with no bounce buffers between. */
 static dma_addr_t *import_addrs(struct movgem_bo *bo, struct sg_table *sgt)
 {
 	struct drm_device *drm = bo->base.dev;
+	struct iommu_domain *domain = iommu_get_domain_for_dev(drm->dev);
 	u32 count = movgem_bo_count(bo);
 	dma_addr_t *addrs;
 	int ret = 0;
@@ -434,10 +447,12 @@ static dma_addr_t *import_addrs(struct movgem_bo *bo, struct sg_table *sgt)
 	memset(addrs, 0xff, count * sizeof(*addrs));
 	if (drm_prime_sg_to_dma_addr_array(sgt, addrs, count))
 		ret = movgem_invalid(drm, "prime: mapping longer than dma-buf");
-	for (u32 i = 0; i < count && !ret; i++)
-		if (!PAGE_ALIGNED(addrs[i]) || !pfn_valid(PHYS_PFN(addrs[i])))
+	for (u32 i = 0; i < count && !ret; i++) {
+		addrs[i] = import_phys(domain, addrs[i]);
+		if (!addrs[i])
 			ret = movgem_invalid(drm,
 					     "prime: dma-buf is not in system memory");
+	}
 	if (ret) {
 		kvfree(addrs);
 		return ERR_PTR(ret);
