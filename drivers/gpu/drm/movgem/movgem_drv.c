@@ -3,8 +3,6 @@
 
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
-#include <linux/platform_device.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -36,10 +34,6 @@
  * devices); the GPU behind it is an engine (&struct movgem_engine_ops), today
  * the soft engine.
  */
-
-#define DRIVER_NAME	"movgem"
-
-#define DEVICES_MAX	4
 
 static char *page_store;
 module_param(page_store, charp, 0444);
@@ -194,7 +188,7 @@ static const struct drm_driver movgem_driver = {
 #ifdef CONFIG_DEBUG_FS
 	.debugfs_init = movgem_debugfs_init,
 #endif
-	.name = DRIVER_NAME,
+	.name = MOVGEM_DRIVER_NAME,
 	.desc = "GPU buffers whose pages move",
 	.major = 1,
 	.minor = 0,
@@ -244,21 +238,29 @@ static int movgem_device_init(struct movgem_device *mdev)
 	return drmm_add_action_or_reset(&mdev->drm, movgem_device_rest, NULL);
 }
 
-static int movgem_probe(struct platform_device *pdev)
+/**
+ * movgem_device_probe - make a movgem device of a device of any bus
+ * @dev: the device, which the driver is being bound to; its drvdata is set
+ *
+ * What is made goes when the driver is unbound, as far as nobody uses it.
+ *
+ * Return: 0 or a negative errno.
+ */
+int movgem_device_probe(struct device *dev)
 {
 	struct movgem_device *mdev;
 	int ret;
 
-	mdev = devm_drm_dev_alloc(&pdev->dev, &movgem_driver,
-				  struct movgem_device, drm);
+	mdev = devm_drm_dev_alloc(dev, &movgem_driver, struct movgem_device,
+				  drm);
 	if (IS_ERR(mdev))
 		return PTR_ERR(mdev);
-	platform_set_drvdata(pdev, mdev);
+	dev_set_drvdata(dev, mdev);
 
 	mdev->store = movgem_store_find(page_store);
 
 	/* The engine reaches all memory; importers ask for the mask. */
-	ret = dma_coerce_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
+	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
 
@@ -275,14 +277,17 @@ static int movgem_probe(struct platform_device *pdev)
 	return 0;
 }
 
-/*
+/**
+ * movgem_device_remove - take a device from its users
+ * @dev: the device, which the driver is being unbound from
+ *
  * What user space has of the device stays until it lets go of it: memory is
  * the machine's, so BOs, their CPU mappings and dma-bufs go on as before, and
  * so do moves of their pages. But nothing of the device runs any more.
  */
-static void movgem_remove(struct platform_device *pdev)
+void movgem_device_remove(struct device *dev)
 {
-	struct movgem_device *mdev = platform_get_drvdata(pdev);
+	struct movgem_device *mdev = dev_get_drvdata(dev);
 	struct movgem_bo *bo;
 
 	drm_dev_unplug(&mdev->drm);
@@ -292,64 +297,6 @@ static void movgem_remove(struct platform_device *pdev)
 		if (bo->base.import_attach)
 			movgem_import_unplug(bo);
 }
-
-static struct platform_driver movgem_platform_driver = {
-	.probe = movgem_probe,
-	.remove = movgem_remove,
-	.driver = {
-		.name = DRIVER_NAME,
-	},
-};
-
-static DEFINE_MUTEX(pdevs_lock);
-static struct platform_device *pdevs[DEVICES_MAX];
-static unsigned int devices = 1;
-static bool devices_live;
-
-/* Have as many devices as @devices says. */
-static int set_devices(unsigned int want)
-{
-	lockdep_assert_held(&pdevs_lock);
-
-	for (unsigned int i = DEVICES_MAX; i-- > want;) {
-		platform_device_unregister(pdevs[i]);
-		pdevs[i] = NULL;
-	}
-	for (unsigned int i = 0; i < want; i++) {
-		struct platform_device *pdev = pdevs[i];
-
-		if (pdev)
-			continue;
-		pdev = platform_device_register_simple(DRIVER_NAME,
-						       i ?: PLATFORM_DEVID_NONE,
-						       NULL, 0);
-		if (IS_ERR(pdev))
-			return PTR_ERR(pdev);
-		pdevs[i] = pdev;
-	}
-	return 0;
-}
-
-static int devices_set(const char *val, const struct kernel_param *kp)
-{
-	int ret;
-
-	mutex_lock(&pdevs_lock);
-	ret = param_set_uint_minmax(val, kp, 1, DEVICES_MAX);
-	if (!ret && devices_live)
-		ret = set_devices(devices);
-	mutex_unlock(&pdevs_lock);
-	return ret;
-}
-
-static const struct kernel_param_ops devices_ops = {
-	.set = devices_set,
-	.get = param_get_uint,
-};
-
-module_param_cb(devices, &devices_ops, &devices, 0644);
-__MODULE_PARM_TYPE(devices, "uint");
-MODULE_PARM_DESC(devices, "Number of devices, 1 to 4 (default 1)");
 
 static int __init movgem_init(void)
 {
@@ -368,22 +315,11 @@ static int __init movgem_init(void)
 	if (!movgem_wq)
 		return -ENOMEM;
 
-	ret = platform_driver_register(&movgem_platform_driver);
+	ret = movgem_platform_init();
 	if (ret)
 		goto err_wq;
-
-	mutex_lock(&pdevs_lock);
-	ret = set_devices(devices);
-	devices_live = !ret;
-	if (ret)
-		set_devices(0);
-	mutex_unlock(&pdevs_lock);
-	if (ret)
-		goto err_driver;
 	return 0;
 
-err_driver:
-	platform_driver_unregister(&movgem_platform_driver);
 err_wq:
 	destroy_workqueue(movgem_wq);
 	movgem_vm_exit();
@@ -393,11 +329,7 @@ module_init(movgem_init);
 
 static void __exit movgem_exit(void)
 {
-	mutex_lock(&pdevs_lock);
-	devices_live = false;
-	set_devices(0);
-	mutex_unlock(&pdevs_lock);
-	platform_driver_unregister(&movgem_platform_driver);
+	movgem_platform_exit();
 	/* Works queue works: destroying drains them all. */
 	destroy_workqueue(movgem_wq);
 	/* Fences of ours are freed by RCU callbacks. */

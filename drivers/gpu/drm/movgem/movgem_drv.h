@@ -5,17 +5,28 @@
 
 #include <linux/fs.h>
 
+struct device;
 struct drm_file;
 struct drm_minor;
 struct drm_printer;
 struct movgem_device;
 struct workqueue_struct;
 
+#define MOVGEM_DRIVER_NAME	"movgem"
+
 /*
  * Runs what must happen neither in the fence signalling path nor in reclaim:
  * freeing BOs, VMs and queues. Drained before the module goes.
  */
 extern struct workqueue_struct *movgem_wq;
+
+/* movgem_drv.c: for the buses below. */
+int movgem_device_probe(struct device *dev);
+void movgem_device_remove(struct device *dev);
+
+/* movgem_platform.c */
+int movgem_platform_init(void);
+void movgem_platform_exit(void);
 
 /* movgem_debugfs.c */
 void movgem_debugfs_init(struct drm_minor *minor);
