@@ -31,8 +31,8 @@
  *
  * movgem is a DRM driver whose buffers never pin memory. A device is a
  * platform device that the module registers itself, one or some (parameter
- * devices); the GPU behind it is an engine (&struct movgem_engine_ops), today
- * the soft engine.
+ * devices), or a PCI function that it is told to take; the GPU behind it is an
+ * engine (&struct movgem_engine_ops), today the soft engine.
  */
 
 static char *page_store;
@@ -283,7 +283,8 @@ int movgem_device_probe(struct device *dev)
  *
  * What user space has of the device stays until it lets go of it: memory is
  * the machine's, so BOs, their CPU mappings and dma-bufs go on as before, and
- * so do moves of their pages. But nothing of the device runs any more.
+ * so do moves of their pages. But nothing of the device runs any more, whether
+ * @dev is still in the machine or not.
  */
 void movgem_device_remove(struct device *dev)
 {
@@ -315,11 +316,16 @@ static int __init movgem_init(void)
 	if (!movgem_wq)
 		return -ENOMEM;
 
-	ret = movgem_platform_init();
+	ret = movgem_pci_init();
 	if (ret)
 		goto err_wq;
+	ret = movgem_platform_init();
+	if (ret)
+		goto err_pci;
 	return 0;
 
+err_pci:
+	movgem_pci_exit();
 err_wq:
 	destroy_workqueue(movgem_wq);
 	movgem_vm_exit();
@@ -330,6 +336,7 @@ module_init(movgem_init);
 static void __exit movgem_exit(void)
 {
 	movgem_platform_exit();
+	movgem_pci_exit();
 	/* Works queue works: destroying drains them all. */
 	destroy_workqueue(movgem_wq);
 	/* Fences of ours are freed by RCU callbacks. */

@@ -28,6 +28,21 @@ void movgem_device_remove(struct device *dev);
 int movgem_platform_init(void);
 void movgem_platform_exit(void);
 
+/* movgem_pci.c */
+#if IS_ENABLED(CONFIG_PCI)
+int movgem_pci_init(void);
+void movgem_pci_exit(void);
+#else
+static inline int movgem_pci_init(void)
+{
+	return 0;
+}
+
+static inline void movgem_pci_exit(void)
+{
+}
+#endif
+
 /* movgem_debugfs.c */
 void movgem_debugfs_init(struct drm_minor *minor);
 

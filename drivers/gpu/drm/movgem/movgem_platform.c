@@ -64,7 +64,7 @@ static int devices_set(const char *val, const struct kernel_param *kp)
 	int ret;
 
 	mutex_lock(&pdevs_lock);
-	ret = param_set_uint_minmax(val, kp, 1, DEVICES_MAX);
+	ret = param_set_uint_minmax(val, kp, 0, DEVICES_MAX);
 	if (!ret && devices_live)
 		ret = set_devices(devices);
 	mutex_unlock(&pdevs_lock);
@@ -78,7 +78,8 @@ static const struct kernel_param_ops devices_ops = {
 
 module_param_cb(devices, &devices_ops, &devices, 0644);
 __MODULE_PARM_TYPE(devices, "uint");
-MODULE_PARM_DESC(devices, "Number of devices, 1 to 4 (default 1)");
+MODULE_PARM_DESC(devices,
+		 "Number of platform devices, 0 to 4 (default 1)");
 
 /**
  * movgem_platform_init - make the platform devices
