@@ -19,7 +19,16 @@
 #define USERS		"/sys/module/movgem/refcnt"
 #define BUS		"/sys/bus/platform"
 
-static unsigned int devices_before;
+#define PCI		"/sys/bus/pci"
+/* QEMU's pci-testdev, which nobody has a driver for. */
+#define PCI_ID		"1b36 0005"
+#define PCI_VENDOR	0x1b36
+#define PCI_DEVICE	0x0005
+
+/* How many there were, if that has been changed. */
+static int devices_before = -1;
+/* Its address, or empty. */
+static char pci_address[256];
 
 static int write_text(const char *path, const char *text)
 {
@@ -39,7 +48,7 @@ static int read_number(const char *path)
 	int value = -1;
 
 	if (file) {
-		if (fscanf(file, "%d", &value) != 1)
+		if (fscanf(file, "%i", &value) != 1)
 			value = -1;
 		fclose(file);
 	}
@@ -58,37 +67,102 @@ void movgem_devices_require(unsigned int count)
 {
 	int now = read_number(PARAMETER), ret;
 
-	igt_require_f(now > 0, "no module parameter `devices` (is movgem a module?)\n");
+	igt_require_f(now >= 0, "no module parameter `devices` (is movgem a module?)\n");
 	if (now >= (int)count)
 		return;
 	ret = set_devices(count);
 	igt_require_f(!ret, "cannot set " PARAMETER ": %s\n", strerror(-ret));
-	if (!devices_before)
+	if (devices_before < 0)
 		devices_before = now;
+}
+
+static int pci_number(const char *address, const char *what)
+{
+	char path[400];
+
+	snprintf(path, sizeof(path), PCI "/devices/%s/%s", address, what);
+	return read_number(path);
+}
+
+static bool find_pci(void)
+{
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir = opendir(PCI "/devices");
+
+	while (dir && !found && (entry = readdir(dir))) {
+		found = pci_number(entry->d_name, "vendor") == PCI_VENDOR &&
+			pci_number(entry->d_name, "device") == PCI_DEVICE;
+		if (found)
+			snprintf(pci_address, sizeof(pci_address), "%s", entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/*
+ * QEMU has lost timer interrupts of the guest, then hanging, after some hundred
+ * changes of what is mapped where. So the function is to answer no address: then
+ * nothing changes when it goes and comes.
+ */
+static void stop_decoding(void)
+{
+	char path[400];
+	uint8_t off[2] = { 0 };
+	int fd;
+
+	snprintf(path, sizeof(path), PCI "/devices/%s/config", pci_address);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	igt_assert_fd(fd);
+	/* The command register. */
+	igt_assert_eq(pwrite(fd, off, sizeof(off), 4), sizeof(off));
+	close(fd);
+}
+
+void movgem_devices_require_pci(void)
+{
+	int ret, fd;
+
+	igt_require_f(find_pci(), "no PCI function " PCI_ID " (QEMU: -device pci-testdev)\n");
+	stop_decoding();
+	ret = write_text(PCI "/drivers/movgem/new_id", PCI_ID);
+	/* It may have been there. */
+	igt_assert_f(!ret || ret == -EEXIST, "new_id: %s\n", strerror(-ret));
+	fd = movgem_device_open(MOVGEM_DEVICE_PCI);
+	igt_assert_f(fd >= 0, "movgem has not taken %s\n", pci_address);
+	close(fd);
 }
 
 void movgem_devices_restore(void)
 {
-	if (devices_before)
+	if (devices_before >= 0)
 		set_devices(devices_before);
-	devices_before = 0;
+	devices_before = -1;
+	if (*pci_address) {
+		write_text(PCI "/drivers/movgem/remove_id", PCI_ID);
+		write_text(PCI "/drivers/movgem/unbind", pci_address);
+	}
+	*pci_address = 0;
 }
 
 static const char *device_name(unsigned int n, char *name, size_t len)
 {
+	if (n == MOVGEM_DEVICE_PCI)
+		return pci_address;
 	snprintf(name, len, n ? "movgem.%u" : "movgem", n);
 	return name;
 }
 
 int movgem_device_open(unsigned int n)
 {
-	char name[32], path[320];
+	char name[32], path[400];
 	struct dirent *entry;
 	int fd = -1;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), BUS "/devices/%s/drm",
-		 device_name(n, name, sizeof(name)));
+	snprintf(path, sizeof(path), "%s/devices/%s/drm",
+		 n == MOVGEM_DEVICE_PCI ? PCI : BUS, device_name(n, name, sizeof(name)));
 	dir = opendir(path);
 	if (!dir)
 		return -1;
@@ -104,8 +178,12 @@ int movgem_device_open(unsigned int n)
 
 int movgem_device_bind(unsigned int n, bool bind)
 {
-	char name[32];
+	char name[32], path[400];
 
+	if (n == MOVGEM_DEVICE_PCI) {
+		snprintf(path, sizeof(path), PCI "/devices/%s/remove", pci_address);
+		return write_text(bind ? PCI "/rescan" : path, "1");
+	}
 	return write_text(bind ? BUS "/drivers/movgem/bind" : BUS "/drivers/movgem/unbind",
 			  device_name(n, name, sizeof(name)));
 }

@@ -13,13 +13,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Not a number: the device that movgem_devices_require_pci() has found. */
+#define MOVGEM_DEVICE_PCI	(~0u)
+
 /* Has at least so many devices; skips where that cannot be had. */
 void movgem_devices_require(unsigned int count);
-/* Undoes movgem_devices_require(). */
+/* Has the driver take QEMU's pci-testdev; skips where there is none. */
+void movgem_devices_require_pci(void);
+/* Undoes both. */
 void movgem_devices_restore(void);
 /* The card node of a device, by number; bound or -1. */
 int movgem_device_open(unsigned int n);
-/* Takes the device from the driver, or gives it back; 0 or -errno. */
+/*
+ * Takes the device from the driver, or gives it back; that of PCI is taken from
+ * the machine, and found again. 0 or -errno.
+ */
 int movgem_device_bind(unsigned int n, bool bind);
 /* How often the module is in use, by others than us reading this. */
 int movgem_module_users(void);

@@ -54,19 +54,26 @@
  *
  * SUBTEST: sigkill
  * Description: Processes are killed in the middle of anything; nothing stays.
+ *
+ * SUBTEST: pci-%s
+ * Description: As %arg[1], with a PCI function that is taken from the machine
+ *              and found again.
+ *
+ * arg[1].values: idle, busy, mapped, exported, imported, rmmod-refused, race
  */
 
 IGT_TEST_DESCRIPTION("Devices that go away and processes that die.");
 
 #define PAGES	16u
 #define SIZE	(PAGES * MOVGEM_PAGE)
-#define DEV	1u
 
+/* The device that goes and comes. */
+static unsigned int dev;
 static int users_before;
 
 static int open_dev(void)
 {
-	int fd = movgem_device_open(DEV);
+	int fd = movgem_device_open(dev);
 
 	igt_assert_fd(fd);
 	return fd;
@@ -74,12 +81,12 @@ static int open_dev(void)
 
 static void unbind(void)
 {
-	igt_assert_eq(movgem_device_bind(DEV, false), 0);
+	igt_assert_eq(movgem_device_bind(dev, false), 0);
 }
 
 static void bind_again(void)
 {
-	igt_assert_eq(movgem_device_bind(DEV, true), 0);
+	igt_assert_eq(movgem_device_bind(dev, true), 0);
 }
 
 /*
@@ -118,7 +125,7 @@ static void test_idle(void)
 	igt_assert_eq(__movgem_vm_map(fd, vm, handle, 0, 1 << 20, SIZE, 0), -ENODEV);
 	igt_assert_eq(__movgem_queue_create(fd, vm, 0, &queue), -ENODEV);
 	igt_assert_eq(__movgem_submit(fd, queue, 1 << 20, 64, NULL, 0), -ENODEV);
-	igt_assert_eq(movgem_device_open(DEV), -1);
+	igt_assert_eq(movgem_device_open(dev), -1);
 	bind_again();
 	late = open_dev();
 	igt_assert_eq_u64(movgem_bo_count(late), 0);
@@ -296,7 +303,7 @@ static void test_rmmod_refused(void)
 static void use_once(uint64_t *seed, bool strict)
 {
 	uint32_t handle, vm, queue;
-	int fd = movgem_device_open(DEV), ret, dmabuf;
+	int fd = movgem_device_open(dev), ret, dmabuf;
 	uint64_t offset, size = (1 + movgem_rand(seed) % PAGES) * MOVGEM_PAGE;
 	struct drm_prime_handle prime = { .flags = DRM_CLOEXEC | DRM_RDWR };
 	volatile uint32_t *map = MAP_FAILED;
@@ -397,45 +404,73 @@ static void test_sigkill(void)
 	check_dev();
 }
 
+static const struct test {
+	const char *name;
+	void (*run)(void);
+	const char *what;
+	bool once;
+} tests[] = {
+	{ "idle", test_idle,
+	  "After unbind every call fails with ENODEV; bound again it is a new device." },
+	{ "busy", test_busy, "Jobs that run end with ENODEV." },
+	{ "mapped", test_mapped, "CPU mappings stay valid, and their pages move." },
+	{ "exported", test_exported,
+	  "Another device goes on using a buffer whose own device is gone." },
+	{ "imported", test_imported,
+	  "The buffer of another device is free to move when its importer is gone." },
+	{ "rmmod-refused", test_rmmod_refused,
+	  "The module stays while anything of it is in use." },
+	{ "race", test_race,
+	  "Devices go and come while others create, map and submit." },
+	/* Nothing goes or comes, so on one bus only. */
+	{ "sigkill", test_sigkill,
+	  "Processes are killed in the middle of anything; nothing stays.",
+	  .once = true },
+};
+
+static void prepare(void)
+{
+	int fd = movgem_device_open(dev);
+
+	igt_assert_fd(fd);
+	movgem_require_debugfs(fd);
+	movgem_close(fd);
+	users_before = movgem_module_users();
+}
+
 int igt_main()
 {
-	static const struct {
-		const char *name;
-		void (*run)(void);
-		const char *what;
-	} tests[] = {
-		{ "idle", test_idle,
-		  "After unbind every call fails with ENODEV; bound again it is a new device." },
-		{ "busy", test_busy, "Jobs that run end with ENODEV." },
-		{ "mapped", test_mapped, "CPU mappings stay valid, and their pages move." },
-		{ "exported", test_exported,
-		  "Another device goes on using a buffer whose own device is gone." },
-		{ "imported", test_imported,
-		  "The buffer of another device is free to move when its importer is gone." },
-		{ "rmmod-refused", test_rmmod_refused,
-		  "The module stays while anything of it is in use." },
-		{ "race", test_race,
-		  "Devices go and come while others create, map and submit." },
-		{ "sigkill", test_sigkill,
-		  "Processes are killed in the middle of anything; nothing stays." },
-	};
-	unsigned int i;
+	const struct test *test;
 
-	igt_fixture() {
-		int fd;
+	igt_subtest_group() {
+		igt_fixture() {
+			movgem_devices_require(2);
+			dev = 1;
+			prepare();
+		}
 
-		movgem_devices_require(2);
-		fd = movgem_device_open(DEV);
-		igt_assert_fd(fd);
-		movgem_require_debugfs(fd);
-		movgem_close(fd);
-		users_before = movgem_module_users();
+		for (test = tests; test < tests + ARRAY_SIZE(tests); test++) {
+			igt_describe(test->what);
+			igt_subtest(test->name)
+				test->run();
+		}
 	}
 
-	for (i = 0; i < ARRAY_SIZE(tests); i++) {
-		igt_describe(tests[i].what);
-		igt_subtest(tests[i].name)
-			tests[i].run();
+	igt_subtest_group() {
+		igt_fixture() {
+			movgem_devices_require(1);
+			movgem_devices_require_pci();
+			dev = MOVGEM_DEVICE_PCI;
+			prepare();
+		}
+
+		for (test = tests; test < tests + ARRAY_SIZE(tests); test++) {
+			if (test->once)
+				continue;
+			igt_describe_f("%s On PCI.", test->what);
+			igt_subtest_f("pci-%s", test->name)
+				test->run();
+		}
 	}
 
 	igt_fixture()

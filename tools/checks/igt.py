@@ -12,8 +12,9 @@ ORDER = 40
 MEMORY = {"6.12": "1G", "7.2": "1G", "debug": "1536M"}
 # That can go offline. Tests that fill memory take minutes for a gigabyte in the debug kernel.
 DIMM = {"6.12": "1G", "7.2": "1G", "debug": "512M"}
-# A device whose driver shares buffers.
-DEVICES = ["--qemu-arg=-device", "--qemu-arg=virtio-gpu-pci"]
+# A device whose driver shares buffers, and one without a driver, for movgem_unbind.
+DEVICES = ["--qemu-arg=-device", "--qemu-arg=virtio-gpu-pci",
+           "--qemu-arg=-device", "--qemu-arg=pci-testdev"]
 
 # What they test is the same for all page stores: they run with a kernel's first one.
 ANY_STORE = ("movgem_bad_input", "movgem_blit", "movgem_dumb", "movgem_faults",

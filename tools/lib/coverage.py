@@ -133,7 +133,8 @@ def run_guest(store, regex, modules):
     slow = checklib.SLOWNESS["debug"]
     status = subprocess.run(
         [f"{checklib.TREE}/tools/vm", "run", "--kernel", "debug", "--mem", "2G", "--numa", "2",
-         "--dimm", "512M", "--qemu-arg=-device", "--qemu-arg=virtio-gpu-pci", "--udev",
+         "--dimm", "512M", "--qemu-arg=-device", "--qemu-arg=virtio-gpu-pci",
+         "--qemu-arg=-device", "--qemu-arg=pci-testdev", "--udev",
          "--module", f"{OUT}/build/debug/movgem.ko",
          "--param", f"page_store={store}", "--share", share, "--log", f"{share}/console.log",
          "--timeout", str(3600 * slow), "--allow-warn", "--",
