@@ -238,6 +238,39 @@ struct movgem_bo *movgem_bo_lookup(struct drm_file *file, u32 handle)
 }
 
 /**
+ * movgem_bo_keep - count a user who must not lose a BO's pages
+ * @bo: the BO
+ * @users: &movgem_bo.exports
+ *
+ * In return the BO is not purged, until movgem_bo_unkeep().
+ *
+ * Return: 0, or -EFAULT for a purged BO.
+ */
+int movgem_bo_keep(struct movgem_bo *bo, u32 *users)
+{
+	bool purged;
+
+	spin_lock(&bo->pages_lock);
+	purged = bo->madv == DRM_MOVGEM_MADV_PURGED;
+	if (!purged)
+		++*users;
+	spin_unlock(&bo->pages_lock);
+	return purged ? -EFAULT : 0;
+}
+
+/**
+ * movgem_bo_unkeep - undo movgem_bo_keep()
+ * @bo: the BO
+ * @users: as there
+ */
+void movgem_bo_unkeep(struct movgem_bo *bo, u32 *users)
+{
+	spin_lock(&bo->pages_lock);
+	--*users;
+	spin_unlock(&bo->pages_lock);
+}
+
+/**
  * movgem_bo_first - start a walk over the BOs of a device
  * @mdev: the device
  *

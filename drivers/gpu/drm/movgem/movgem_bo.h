@@ -320,6 +320,17 @@ static inline bool movgem_bo_has_pages(struct movgem_bo *bo)
 }
 
 /**
+ * movgem_bo_kept - whether somebody needs a BO's pages, whatever its owner says
+ * @bo: the BO, with pages_lock held
+ *
+ * Return: true if so.
+ */
+static inline bool movgem_bo_kept(const struct movgem_bo *bo)
+{
+	return bo->pins || bo->exports;
+}
+
+/**
  * movgem_migrate_blocked - whether the GPU has to wait for a page
  * @slot: the page, its BO's pages_lock held; else this is what was
  *
@@ -341,6 +352,8 @@ struct movgem_bo *movgem_bo_alloc(struct movgem_device *mdev, u64 size,
 struct movgem_bo *movgem_bo_create(struct movgem_device *mdev, u64 size,
 				   u32 flags, struct drm_gem_object *root);
 struct movgem_bo *movgem_bo_lookup(struct drm_file *file, u32 handle);
+int movgem_bo_keep(struct movgem_bo *bo, u32 *users);
+void movgem_bo_unkeep(struct movgem_bo *bo, u32 *users);
 struct movgem_bo *movgem_bo_first(struct movgem_device *mdev);
 struct movgem_bo *movgem_bo_next(struct movgem_device *mdev,
 				 struct movgem_bo *bo);

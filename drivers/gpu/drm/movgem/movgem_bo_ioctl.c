@@ -227,8 +227,7 @@ int movgem_bo_madvise_ioctl(struct drm_device *drm, void *data,
 
 	spin_lock(&bo->pages_lock);
 	retained = movgem_bo_has_pages(bo);
-	if (args->madv == DRM_MOVGEM_MADV_DONTNEED &&
-	    (bo->pins || bo->exports))
+	if (args->madv == DRM_MOVGEM_MADV_DONTNEED && movgem_bo_kept(bo))
 		ret = -EBUSY;
 	else if (retained)
 		bo->madv = args->madv;

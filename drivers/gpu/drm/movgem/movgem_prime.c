@@ -281,28 +281,11 @@ static void movgem_dmabuf_unmap(struct dma_buf_attachment *attach,
 		share_unmap(to_movgem_bo(attach->dmabuf->priv));
 }
 
-static int export_begin(struct movgem_bo *bo)
-{
-	bool purged;
-
-	spin_lock(&bo->pages_lock);
-	purged = bo->madv == DRM_MOVGEM_MADV_PURGED;
-	if (!purged)
-		bo->exports++;
-	spin_unlock(&bo->pages_lock);
-	return purged ? -EFAULT : 0;
-}
-
-static void export_end(struct movgem_bo *bo)
-{
-	spin_lock(&bo->pages_lock);
-	bo->exports--;
-	spin_unlock(&bo->pages_lock);
-}
-
 static void movgem_dmabuf_release(struct dma_buf *dmabuf)
 {
-	export_end(to_movgem_bo(dmabuf->priv));
+	struct movgem_bo *bo = to_movgem_bo(dmabuf->priv);
+
+	movgem_bo_unkeep(bo, &bo->exports);
 	drm_gem_dmabuf_release(dmabuf);
 }
 
@@ -346,14 +329,14 @@ struct dma_buf *movgem_prime_export(struct drm_gem_object *obj, int flags)
 	if (bo->exclusive_root)
 		return ERR_PTR(movgem_invalid(obj->dev,
 					      "prime.handle: BO has an exclusive VM"));
-	ret = export_begin(bo);
+	ret = movgem_bo_keep(bo, &bo->exports);
 	if (ret) {
 		drm_dbg(obj->dev, "prime.handle: BO was purged\n");
 		return ERR_PTR(ret);
 	}
 	dmabuf = drm_gem_dmabuf_export(obj->dev, &info);
 	if (IS_ERR(dmabuf))
-		export_end(bo);
+		movgem_bo_unkeep(bo, &bo->exports);
 	return dmabuf;
 }
 

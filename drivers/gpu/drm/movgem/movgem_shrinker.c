@@ -56,7 +56,7 @@ static bool may_purge(struct movgem_bo *bo)
 	lockdep_assert_held(&bo->pages_lock);
 
 	return bo->madv == DRM_MOVGEM_MADV_DONTNEED && bo->has_pages &&
-	       !bo->pins && !bo->exports && !away && !bo->faults &&
+	       !movgem_bo_kept(bo) && !away && !bo->faults &&
 	       bo->share.state == MOVGEM_SHARE_FREE &&
 	       bo->gpu_map_pages <= max_t(u64, bo->count, PURGE_PTES_MAX);
 }
