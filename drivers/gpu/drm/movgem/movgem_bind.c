@@ -38,7 +38,7 @@
  * spinlock, so there is a limit. What is queued counts; splitting a mapping
  * may pass the limit, but no two parts have a page in common.
  */
-static int reserve_map(struct drm_device *drm, u32 i, struct movgem_bo *bo)
+static int reserve_map(struct movgem_bo *bo)
 {
 	bool full;
 
@@ -48,9 +48,7 @@ static int reserve_map(struct drm_device *drm, u32 i, struct movgem_bo *bo)
 		bo->gpu_maps_queued++;
 	spin_unlock(&bo->pages_lock);
 
-	return full ? movgem_reject(drm, -ENOSPC,
-				    "vm_bind.ops[%u].handle: too many mappings",
-				    i) : 0;
+	return full ? -ENOSPC : 0;
 }
 
 static void unreserve_map(struct movgem_bo *bo)
@@ -264,10 +262,14 @@ static int prepare_map(struct movgem_bind_job *job, struct drm_file *file,
 				     op->handle);
 
 	ret = check_map(drm, i, vm, bo, op);
-	if (!ret)
-		ret = reserve_map(drm, i, bo);
 	if (ret)
 		goto out_put;
+	ret = reserve_map(bo);
+	if (ret) {
+		movgem_reject(drm, ret,
+			      "vm_bind.ops[%u].handle: too many mappings", i);
+		goto out_put;
+	}
 
 	vm_bo = obtain_vm_bo(vm, bo);
 	if (IS_ERR(vm_bo)) {
@@ -460,4 +462,68 @@ err_syncs:
 err_free:
 	bind_job_free(job);
 	return ret;
+}
+
+/**
+ * movgem_vm_map - map a whole BO in a VM of the driver's own, at once
+ * @vm: the VM, which has no bind jobs
+ * @bo: the BO, neither imported nor of an exclusive VM
+ * @va: page aligned GPU address, nothing is mapped there
+ *
+ * Undo with movgem_vm_unmap(). Context: sleeps, takes the BO's dma_resv.
+ *
+ * Return: 0, -ENOMEM, -EINTR, or -ENOSPC where the BO has too many mappings.
+ */
+int movgem_vm_map(struct movgem_vm *vm, struct movgem_bo *bo, u64 va)
+{
+	struct movgem_bind_op op = { .va = va, .size = bo->base.size };
+	struct movgem_bind_job job = { .vm = vm, .ops = &op, .count = 1 };
+	int ret;
+
+	INIT_LIST_HEAD(&job.spare);
+	INIT_LIST_HEAD(&job.done);
+
+	ret = reserve_map(bo);
+	if (ret)
+		return ret;
+	op.vm_bo = obtain_vm_bo(vm, bo);
+	if (IS_ERR(op.vm_bo)) {
+		unreserve_map(bo);
+		return PTR_ERR(op.vm_bo);
+	}
+
+	mutex_lock(&vm->pt_lock);
+	ret = movgem_pt_reserve(&vm->pt, va, op.size);
+	mutex_unlock(&vm->pt_lock);
+	if (!ret)
+		ret = add_spares(&job, SPARE_MAP);
+	if (!ret)
+		ret = movgem_vma_apply(vm, &job);
+
+	unreserve_map(bo);
+	movgem_vm_bo_put(op.vm_bo);
+	movgem_vma_free_list(&job.spare);
+	return ret;
+}
+
+/**
+ * movgem_vm_unmap - undo movgem_vm_map()
+ * @vm: the VM
+ * @bo: the BO
+ * @va: where it is mapped
+ *
+ * In return no engine uses the mapping. Context: sleeps, takes the BO's
+ * dma_resv; may free the BO if this is its last reference.
+ */
+void movgem_vm_unmap(struct movgem_vm *vm, struct movgem_bo *bo, u64 va)
+{
+	struct movgem_bind_op op = { .va = va, .size = bo->base.size };
+	struct movgem_bind_job job = { .vm = vm, .ops = &op, .count = 1 };
+
+	INIT_LIST_HEAD(&job.spare);
+	INIT_LIST_HEAD(&job.done);
+
+	/* The mapping goes as a whole: that takes no memory. */
+	WARN_ON(movgem_vma_apply(vm, &job));
+	movgem_vma_free_list(&job.done);
 }

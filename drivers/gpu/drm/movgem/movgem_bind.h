@@ -11,6 +11,7 @@
 
 struct dma_fence;
 struct drm_gpuvm_bo;
+struct movgem_bo;
 struct movgem_vm;
 
 /**
@@ -66,5 +67,8 @@ struct movgem_bind_job {
 };
 
 extern const struct drm_sched_backend_ops movgem_bind_sched_ops;
+
+int movgem_vm_map(struct movgem_vm *vm, struct movgem_bo *bo, u64 va);
+void movgem_vm_unmap(struct movgem_vm *vm, struct movgem_bo *bo, u64 va);
 
 #endif
