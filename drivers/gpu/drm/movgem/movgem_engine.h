@@ -10,6 +10,7 @@ struct movgem_bo;
 struct movgem_device;
 struct movgem_job;
 struct movgem_queue;
+struct movgem_vm;
 
 /**
  * struct movgem_engine_ops - the GPU, as the memory core and the queues see it
@@ -63,6 +64,19 @@ struct movgem_engine_ops {
 	 * &movgem_device.flush.lock held, must not sleep.
 	 */
 	void (*flush)(struct movgem_device *mdev);
+
+	/**
+	 * @display_read: read @len bytes at @va for the display; NULL if the
+	 * engine has none. Stalls on a page that moves. Called in the fence
+	 * signalling path without locks. Returns 0, or -EFAULT where nothing
+	 * is mapped.
+	 */
+	int (*display_read)(struct movgem_device *mdev, struct movgem_vm *vm,
+			    u64 va, void *buf, u32 len);
+
+	/** @display_write: as @display_read, for writeback. */
+	int (*display_write)(struct movgem_device *mdev, struct movgem_vm *vm,
+			     u64 va, const void *buf, u32 len);
 
 	/** @queue_init: set &movgem_queue.engine_priv up. May sleep. */
 	int (*queue_init)(struct movgem_queue *queue);

@@ -383,6 +383,7 @@ static void soft_flush(struct movgem_device *mdev)
 
 	for (i = 0; i < se->num_cores; i++)
 		movgem_soft_tlb_flush(&se->cores[i]);
+	movgem_soft_tlb_flush(&se->display);
 }
 
 static void soft_query(struct movgem_device *mdev,
@@ -454,6 +455,8 @@ static int soft_init(struct movgem_device *mdev)
 	se->num_cores = cores;
 	se->mdev = mdev;
 	spin_lock_init(&se->lock);
+	se->display.engine = se;
+	spin_lock_init(&se->display.lock);
 	INIT_LIST_HEAD(&se->ready[0]);
 	INIT_LIST_HEAD(&se->ready[1]);
 	INIT_LIST_HEAD(&se->parked);
@@ -500,6 +503,8 @@ const struct movgem_engine_ops movgem_soft_engine = {
 	.page_set = movgem_vm_page_set,
 	.bo_update = movgem_vm_bo_update,
 	.flush = soft_flush,
+	.display_read = movgem_soft_display_read,
+	.display_write = movgem_soft_display_write,
 	.queue_init = soft_queue_init,
 	.queue_fini = soft_queue_fini,
 	.run = soft_run,

@@ -194,6 +194,12 @@ struct soft_engine {
 	/** @released: woken when a queue gives up SOFT_QUEUE_OWNED. */
 	wait_queue_head_t released;
 
+	/**
+	 * @display: what the display reads and writes memory with: a lock and
+	 * a TLB. It has no work and executes nothing.
+	 */
+	struct soft_core display;
+
 	/** @num_cores: number of @cores. */
 	unsigned int num_cores;
 
@@ -208,10 +214,10 @@ struct soft_ctx {
 	/** @core: the core. */
 	struct soft_core *core;
 
-	/** @sq: the queue, in state SOFT_QUEUE_OWNED. */
+	/** @sq: the queue, in state SOFT_QUEUE_OWNED; NULL for the display. */
 	struct soft_queue *sq;
 
-	/** @job: the queue's first job. */
+	/** @job: the queue's first job; NULL for the display. */
 	struct movgem_job *job;
 
 	/** @vm: its address space. */
@@ -260,6 +266,10 @@ int movgem_soft_write(struct soft_ctx *ctx, u64 va, const void *buf, u32 len);
 int movgem_soft_fill(struct soft_ctx *ctx, u64 va, u32 value, u32 len);
 int movgem_soft_load64(struct soft_ctx *ctx, u64 va, u64 *value);
 int movgem_soft_store64(struct soft_ctx *ctx, u64 va, u64 value);
+int movgem_soft_display_read(struct movgem_device *mdev, struct movgem_vm *vm,
+			     u64 va, void *buf, u32 len);
+int movgem_soft_display_write(struct movgem_device *mdev, struct movgem_vm *vm,
+			      u64 va, const void *buf, u32 len);
 void movgem_soft_tlb_flush(struct soft_core *core);
 
 /* movgem_soft_cmd.c */

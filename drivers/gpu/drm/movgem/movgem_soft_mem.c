@@ -45,9 +45,11 @@ int movgem_soft_fault(struct soft_ctx *ctx, u32 type, u32 access, u64 address)
 		.type = type,
 		.access = access,
 		.address = address,
-		.stream_offset = ctx->job->engine.offset,
-		.seqno = ctx->job->seqno,
 	};
+	if (ctx->job) {
+		ctx->fault.stream_offset = ctx->job->engine.offset;
+		ctx->fault.seqno = ctx->job->seqno;
+	}
 
 	return type == DRM_MOVGEM_FAULT_COMMAND ? -EINVAL : -EFAULT;
 }
@@ -269,6 +271,48 @@ int movgem_soft_store64(struct soft_ctx *ctx, u64 va, u64 value)
 {
 	return soft_access(ctx, va, SOFT_OP_STORE64, &value, sizeof(value),
 			   DRM_MOVGEM_ACCESS_WRITE);
+}
+
+/**
+ * movgem_soft_display_read - engine's display_read
+ * @mdev: the device
+ * @vm: the VM
+ * @va: GPU address
+ * @buf: where to
+ * @len: bytes
+ *
+ * Context: may sleep, without locks; fence signalling path.
+ *
+ * Return: 0, or -EFAULT where nothing is mapped.
+ */
+int movgem_soft_display_read(struct movgem_device *mdev, struct movgem_vm *vm,
+			     u64 va, void *buf, u32 len)
+{
+	struct soft_engine *se = mdev->engine_priv;
+	struct soft_ctx ctx = { .core = &se->display, .vm = vm };
+
+	return movgem_soft_read(&ctx, va, buf, len, DRM_MOVGEM_ACCESS_READ);
+}
+
+/**
+ * movgem_soft_display_write - engine's display_write
+ * @mdev: the device
+ * @vm: the VM
+ * @va: GPU address
+ * @buf: what
+ * @len: bytes
+ *
+ * Context: may sleep, without locks; fence signalling path.
+ *
+ * Return: 0, or -EFAULT where nothing is mapped.
+ */
+int movgem_soft_display_write(struct movgem_device *mdev, struct movgem_vm *vm,
+			      u64 va, const void *buf, u32 len)
+{
+	struct soft_engine *se = mdev->engine_priv;
+	struct soft_ctx ctx = { .core = &se->display, .vm = vm };
+
+	return movgem_soft_write(&ctx, va, buf, len);
 }
 
 /**
