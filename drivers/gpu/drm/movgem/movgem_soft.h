@@ -70,13 +70,16 @@ struct soft_core {
 
 	/**
 	 * @lock: held for each access to memory, from the translation to the
-	 * last byte, and by an invalidation. Protects @tlb and @victim. A leaf:
-	 * nothing is taken under it. Never taken in interrupts.
+	 * last byte, and by an invalidation. Protects @tlb, @tlb_used and
+	 * @victim. A leaf: nothing is taken under it. Never taken in interrupts.
 	 */
 	spinlock_t lock;
 
 	/** @tlb: cached translations; kept from job to job. */
 	struct soft_tlb_entry tlb[SOFT_TLB_SETS][SOFT_TLB_WAYS];
+
+	/** @tlb_used: there may be something in @tlb. */
+	bool tlb_used;
 
 	/** @victim: way of each set that is replaced next. */
 	u8 victim[SOFT_TLB_SETS];

@@ -95,6 +95,7 @@ static u64 soft_translate(struct soft_core *core, struct movgem_vm *vm, u64 va)
 		entry->vpn = vpn;
 		entry->pte = pte;
 		entry->asid = vm->asid;
+		core->tlb_used = true;
 	}
 
 	return pte;
@@ -326,6 +327,8 @@ int movgem_soft_display_write(struct movgem_device *mdev, struct movgem_vm *vm,
 void movgem_soft_tlb_flush(struct soft_core *core)
 {
 	spin_lock(&core->lock);
-	memset(core->tlb, 0, sizeof(core->tlb));
+	if (core->tlb_used)
+		memset(core->tlb, 0, sizeof(core->tlb));
+	core->tlb_used = false;
 	spin_unlock(&core->lock);
 }
