@@ -203,7 +203,8 @@ LIST = [
         ["movgem_madvise"]),
     Breakage(
         "purge-exported", "a BO is purged that has a dma-buf",
-        [("movgem_shrinker.c", "!movgem_bo_kept(bo) && !away", "!bo->pins && !away")],
+        [("movgem_shrinker.c", "!movgem_bo_kept(bo) && !away",
+          "!bo->pins && !bo->fbs && !away")],
         ["movgem_madvise@exported-kept"]),
     Breakage(
         "purge-no-zap", "CPU mappings of a purged BO keep its pages",

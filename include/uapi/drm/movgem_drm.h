@@ -333,7 +333,8 @@ struct drm_movgem_bo_wait {
  *
  * A purged BO stays purged: CPU access raises SIGBUS, GPU access is a fault.
  * Errors: -ENOENT for an unknown @handle, -EINVAL for an unknown @madv or an
- * imported BO, -EBUSY for DONTNEED on a BO that is pinned or exported.
+ * imported BO, -EBUSY for DONTNEED on a BO that is pinned, exported or of a
+ * framebuffer.
  */
 struct drm_movgem_bo_madvise {
 	/** @handle: GEM handle. */

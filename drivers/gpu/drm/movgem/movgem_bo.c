@@ -240,7 +240,7 @@ struct movgem_bo *movgem_bo_lookup(struct drm_file *file, u32 handle)
 /**
  * movgem_bo_keep - count a user who must not lose a BO's pages
  * @bo: the BO
- * @users: &movgem_bo.exports
+ * @users: &movgem_bo.exports or &movgem_bo.fbs
  *
  * In return the BO is not purged, until movgem_bo_unkeep().
  *

@@ -135,6 +135,9 @@ struct movgem_bo {
 	/** @exports: dma-bufs of the BO, handle or not; not purged. */
 	u32 exports;
 
+	/** @fbs: framebuffers of the BO; not purged. */
+	u32 fbs;
+
 	/** @moving: pages in MOVGEM_PAGE_MOVING. */
 	u32 moving;
 
@@ -327,7 +330,7 @@ static inline bool movgem_bo_has_pages(struct movgem_bo *bo)
  */
 static inline bool movgem_bo_kept(const struct movgem_bo *bo)
 {
-	return bo->pins || bo->exports;
+	return bo->pins || bo->exports || bo->fbs;
 }
 
 /**

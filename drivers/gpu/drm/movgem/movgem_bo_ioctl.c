@@ -234,7 +234,7 @@ int movgem_bo_madvise_ioctl(struct drm_device *drm, void *data,
 	spin_unlock(&bo->pages_lock);
 
 	if (ret) {
-		movgem_reject(drm, ret, "bo_madvise.madv: BO is shared or pinned");
+		movgem_reject(drm, ret, "bo_madvise.madv: BO is shared, shown or pinned");
 		goto out_unlock;
 	}
 

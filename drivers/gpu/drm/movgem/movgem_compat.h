@@ -114,6 +114,26 @@ movgem_lru_scan(struct drm_device *drm, struct drm_gem_lru *lru,
 #endif
 }
 
+/* KMS */
+
+/*
+ * Since Linux 6.17 &drm_mode_config_funcs.fb_create has the format at hand,
+ * and hands it on.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#define MOVGEM_FB_CREATE_ARGS \
+	struct drm_device *drm, struct drm_file *file, \
+	const struct drm_format_info *info, const struct drm_mode_fb_cmd2 *cmd
+#define movgem_gem_fb_init(fb, funcs) \
+	drm_gem_fb_init_with_funcs(drm, fb, file, info, cmd, funcs)
+#else
+#define MOVGEM_FB_CREATE_ARGS \
+	struct drm_device *drm, struct drm_file *file, \
+	const struct drm_mode_fb_cmd2 *cmd
+#define movgem_gem_fb_init(fb, funcs) \
+	drm_gem_fb_init_with_funcs(drm, fb, file, cmd, funcs)
+#endif
+
 /* drm_gpuvm */
 
 /*

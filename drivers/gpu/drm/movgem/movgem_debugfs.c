@@ -124,6 +124,8 @@ static void show_flags(struct seq_file *m, struct movgem_bo *bo, u32 madv)
 		*p++ = 'i';
 	if (READ_ONCE(bo->exports))
 		*p++ = 'e';
+	if (READ_ONCE(bo->fbs))
+		*p++ = 'f';
 	if (madv == DRM_MOVGEM_MADV_DONTNEED)
 		*p++ = 'd';
 	if (madv == DRM_MOVGEM_MADV_PURGED)

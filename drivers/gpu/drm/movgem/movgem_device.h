@@ -15,6 +15,7 @@
 #include "movgem_stats.h"
 
 struct movgem_engine_ops;
+struct movgem_kms;
 struct movgem_store_ops;
 struct shrinker;
 struct workqueue_struct;
@@ -106,6 +107,9 @@ struct movgem_device {
 		/** @bos.next_id: id of the next BO. */
 		u64 next_id;
 	} bos;
+
+	/** @kms: the display, or NULL if there is none. */
+	struct movgem_kms *kms;
 
 	/** @last_move: result of the last write to debugfs "migrate". */
 	struct {

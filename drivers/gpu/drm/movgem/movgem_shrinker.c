@@ -18,9 +18,9 @@
  *
  * A BO that user space does not need any more (madvise DONTNEED) is on the
  * device's LRU list and loses its pages to the shrinker, once and for all. It
- * must be idle, not pinned, not exported, and none of its pages may be in the
- * hands of the kernel: the shrinker may run on behalf of the very task that
- * isolated it.
+ * must be idle, not pinned, not exported, without a framebuffer, and none of its
+ * pages may be in the hands of the kernel: the shrinker may run on behalf of the
+ * very task that isolated it.
  */
 
 /**
