@@ -9,6 +9,7 @@
  */
 
 #include <linux/gfp.h>
+#include <linux/hrtimer.h>
 #include <linux/version.h>
 
 #include <drm/drm_gem.h>
@@ -116,6 +117,13 @@ movgem_lru_scan(struct drm_device *drm, struct drm_gem_lru *lru,
 
 /* KMS */
 
+/* Since Linux 7.2 the name is drm_atomic_commit. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+#define movgem_atomic_commit		drm_atomic_commit
+#else
+#define movgem_atomic_commit		drm_atomic_state
+#endif
+
 /*
  * Since Linux 6.17 &drm_mode_config_funcs.fb_create has the format at hand,
  * and hands it on.
@@ -133,6 +141,26 @@ movgem_lru_scan(struct drm_device *drm, struct drm_gem_lru *lru,
 #define movgem_gem_fb_init(fb, funcs) \
 	drm_gem_fb_init_with_funcs(drm, fb, file, cmd, funcs)
 #endif
+
+/**
+ * movgem_hrtimer_setup - hrtimer_setup(), which came with Linux 6.13
+ * @timer: the timer
+ * @function: what it calls
+ * @clock: CLOCK_*
+ * @mode: how
+ */
+static inline void
+movgem_hrtimer_setup(struct hrtimer *timer,
+		     enum hrtimer_restart (*function)(struct hrtimer *),
+		     clockid_t clock, enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, function, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+#endif
+}
 
 /* drm_gpuvm */
 

@@ -22,6 +22,7 @@
 #include "movgem_device.h"
 #include "movgem_drv.h"
 #include "movgem_engine.h"
+#include "movgem_kms.h"
 #include "movgem_queue.h"
 #include "movgem_store.h"
 #include "movgem_vm.h"
@@ -176,7 +177,8 @@ static const struct file_operations movgem_fops = {
 
 static const struct drm_driver movgem_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_GEM_GPUVA | DRIVER_RENDER |
-			   DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE,
+			   DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE |
+			   DRIVER_MODESET | DRIVER_ATOMIC,
 	.open = movgem_open,
 	.postclose = movgem_postclose,
 	.show_fdinfo = movgem_show_fdinfo,
@@ -267,6 +269,9 @@ int movgem_device_probe(struct device *dev)
 	ret = movgem_device_init(mdev);
 	if (ret)
 		return ret;
+	ret = movgem_kms_init(mdev);
+	if (ret)
+		return ret;
 	movgem_lockdep_prime(mdev);
 	ret = drm_dev_register(&mdev->drm, 0);
 	if (ret)
@@ -293,6 +298,8 @@ void movgem_device_remove(struct device *dev)
 
 	drm_dev_unplug(&mdev->drm);
 	movgem_queue_unplug(mdev);
+	/* After the jobs: what is to be shown may wait for them. */
+	movgem_kms_unplug(mdev);
 
 	for (bo = movgem_bo_first(mdev); bo; bo = movgem_bo_next(mdev, bo))
 		if (bo->base.import_attach)

@@ -3,18 +3,46 @@
 #ifndef _MOVGEM_KMS_H_
 #define _MOVGEM_KMS_H_
 
+#include <linux/hrtimer.h>
 #include <linux/iosys-map.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
+#include <drm/drm_crtc.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_mm.h>
+#include <drm/drm_plane.h>
+#include <drm/drm_rect.h>
 
 #include "movgem_compat.h"
 
 struct movgem_device;
 struct movgem_vm;
+
+#define MOVGEM_KMS_WIDTH_MAX	1920
+#define MOVGEM_KMS_HEIGHT_MAX	1080
+#define MOVGEM_KMS_CURSOR_MAX	256
+#define MOVGEM_KMS_LUT_SIZE	256
+
+/**
+ * enum movgem_layer_index - the planes, from the bottom up
+ */
+enum movgem_layer_index {
+	/** @MOVGEM_LAYER_PRIMARY: primary plane. */
+	MOVGEM_LAYER_PRIMARY = 0,
+
+	/** @MOVGEM_LAYER_OVERLAY: overlay plane. */
+	MOVGEM_LAYER_OVERLAY,
+
+	/** @MOVGEM_LAYER_CURSOR: cursor plane. */
+	MOVGEM_LAYER_CURSOR,
+
+	/** @MOVGEM_LAYERS: how many there are. */
+	MOVGEM_LAYERS,
+};
 
 /**
  * struct movgem_fb - a framebuffer, that is a BO that the display can reach
@@ -47,6 +75,129 @@ static inline struct movgem_fb *to_movgem_fb(struct drm_framebuffer *fb)
 }
 
 /**
+ * struct movgem_layer - what a plane shows
+ */
+struct movgem_layer {
+	/** @fb: the framebuffer, or NULL if nothing is shown. */
+	struct movgem_fb *fb;
+
+	/** @dst: where on the screen, clipped to it. */
+	struct drm_rect dst;
+
+	/** @x: first column of the framebuffer that is shown. */
+	u32 x;
+
+	/** @y: first line. */
+	u32 y;
+
+	/** @flip_x: from right to left. */
+	bool flip_x;
+
+	/** @flip_y: from the bottom up. */
+	bool flip_y;
+};
+
+/**
+ * struct movgem_frame - all that a CRTC shows from one vblank on
+ *
+ * Made by a commit, and not changed any more.
+ */
+struct movgem_frame {
+	/** @link: in &movgem_crtc.retired. */
+	struct list_head link;
+
+	/** @layers: the planes, with references of their framebuffers. */
+	struct movgem_layer layers[MOVGEM_LAYERS];
+
+	/** @width: pixels in a line. */
+	u32 width;
+
+	/** @height: lines. */
+	u32 height;
+
+	/** @has_lut: @lut is to be applied. */
+	bool has_lut;
+
+	/** @lut: gamma ramps of red, green and blue. */
+	u8 lut[3][MOVGEM_KMS_LUT_SIZE];
+
+	/**
+	 * @event: to be sent when the frame is on the screen, or NULL; a vblank
+	 * reference comes with it.
+	 */
+	struct drm_pending_vblank_event *event;
+};
+
+/**
+ * struct movgem_crtc_state - state of a CRTC
+ */
+struct movgem_crtc_state {
+	/** @base: DRM's part. */
+	struct drm_crtc_state base;
+
+	/** @frame: memory for the frame that the commit makes, or NULL. */
+	struct movgem_frame *frame;
+};
+
+/**
+ * struct movgem_crtc - a CRTC
+ */
+struct movgem_crtc {
+	/** @base: DRM's part. */
+	struct drm_crtc base;
+
+	/** @mdev: the device. */
+	struct movgem_device *mdev;
+
+	/**
+	 * @staged: what the planes show, as commits leave it; in commits only,
+	 * which DRM puts in order. Without references: the planes' states have
+	 * them.
+	 */
+	struct movgem_layer staged[MOVGEM_LAYERS];
+
+	/** @timer: the vblank, for as long as the CRTC is on. */
+	struct hrtimer timer;
+
+	/** @period: of @timer. */
+	ktime_t period;
+
+	/** @lock: protects the members below; taken in hard interrupts. */
+	spinlock_t lock;
+
+	/** @vblanks: counts vblanks while the CRTC is on, wraps. */
+	u32 vblanks;
+
+	/** @vblank_time: time of the last one. */
+	ktime_t vblank_time;
+
+	/** @pending: goes on the screen with a vblank to come, or NULL. */
+	struct movgem_frame *pending;
+
+	/** @active: is on the screen, or NULL. */
+	struct movgem_frame *active;
+
+	/** @retired: frames to be freed, by &movgem_frame.link. */
+	struct list_head retired;
+
+	/** @retire_work: frees @retired, on movgem_wq. */
+	struct work_struct retire_work;
+};
+
+static inline struct movgem_crtc *to_movgem_crtc(struct drm_crtc *crtc)
+{
+	return container_of(crtc, struct movgem_crtc, base);
+}
+
+/**
+ * struct movgem_output - a CRTC and where its picture goes
+ */
+struct movgem_output {
+	/** @crtc: the CRTC. */
+	struct movgem_crtc crtc;
+};
+
+/**
  * struct movgem_kms - the display of a device
  */
 struct movgem_kms {
@@ -70,7 +221,14 @@ struct movgem_kms {
 		/** @fbs.imports: imported ones, by &movgem_fb.link. */
 		struct list_head imports;
 	} fbs;
+
+	/** @output: the output. */
+	struct movgem_output output;
 };
+
+/* movgem_kms.c */
+int movgem_kms_init(struct movgem_device *mdev);
+void movgem_kms_unplug(struct movgem_device *mdev);
 
 /* movgem_fb.c */
 extern const struct drm_mode_config_funcs movgem_mode_config_funcs;
@@ -78,5 +236,20 @@ int movgem_fb_init(struct movgem_kms *kms);
 void movgem_fb_unplug(struct movgem_kms *kms);
 int movgem_fb_read(struct movgem_fb *fb, u64 offset, void *buf, u32 len);
 int movgem_fb_write(struct movgem_fb *fb, u64 offset, const void *buf, u32 len);
+
+/* movgem_plane.c */
+struct drm_plane *movgem_plane_create(struct movgem_kms *kms,
+				      struct movgem_crtc *crtc,
+				      enum movgem_layer_index index);
+
+/* movgem_crtc.c */
+int movgem_crtc_init(struct movgem_kms *kms, struct movgem_crtc *crtc,
+		     struct drm_plane *primary, struct drm_plane *cursor);
+void movgem_crtc_retire(struct movgem_crtc *crtc, struct movgem_frame *frame);
+void movgem_crtc_drain(struct movgem_crtc *crtc);
+
+/* Pixel formats of planes. */
+extern const u32 movgem_kms_formats[];
+extern const unsigned int movgem_kms_num_formats;
 
 #endif

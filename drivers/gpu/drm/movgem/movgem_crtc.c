@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 movgem maintainers */
+
+#include <linux/math64.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include <drm/drm_atomic.h>
+#include <drm/drm_atomic_helper.h>
+#include <drm/drm_color_mgmt.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_managed.h>
+#include <drm/drm_modeset_helper_vtables.h>
+#include <drm/drm_print.h>
+#include <drm/drm_vblank.h>
+
+#include "movgem_device.h"
+#include "movgem_drv.h"
+#include "movgem_kms.h"
+
+/**
+ * DOC: CRTC
+ *
+ * While the CRTC is on a timer makes its vblanks. A commit leaves a &struct
+ * movgem_frame, the next vblank latches it: it is what the screen shows from
+ * there on, and the flip's event is sent. Of a frame that nobody has latched
+ * yet a later commit makes nothing (the legacy cursor does that); its event
+ * goes to the one that replaces it, where that has none of its own.
+ *
+ * Frames have references of their own of framebuffers, for the legacy cursor
+ * does not wait for a vblank. A framebuffer may go with its frame, and that
+ * sleeps and takes a dma_resv, so frames are freed by a work on a workqueue that
+ * no fence waits for.
+ */
+
+/* Dot clocks that make sense for modes as small as ours, in kHz. */
+#define CLOCK_MIN	5000
+#define CLOCK_MAX	400000
+
+/* Refresh rates. */
+#define REFRESH_MIN	10
+#define REFRESH_MAX	240
+
+static struct movgem_crtc_state *
+to_movgem_crtc_state(struct drm_crtc_state *state)
+{
+	return container_of(state, struct movgem_crtc_state, base);
+}
+
+static void frame_free(struct movgem_frame *frame)
+{
+	for (int i = 0; i < MOVGEM_LAYERS; i++)
+		if (frame->layers[i].fb)
+			drm_framebuffer_put(&frame->layers[i].fb->base);
+	kfree(frame);
+}
+
+static void retire_work(struct work_struct *work)
+{
+	struct movgem_crtc *crtc = container_of(work, struct movgem_crtc,
+						retire_work);
+	struct movgem_frame *frame, *next;
+	LIST_HEAD(list);
+
+	spin_lock_irq(&crtc->lock);
+	list_splice_init(&crtc->retired, &list);
+	spin_unlock_irq(&crtc->lock);
+
+	list_for_each_entry_safe(frame, next, &list, link)
+		frame_free(frame);
+}
+
+/**
+ * movgem_crtc_retire - free a frame later
+ * @crtc: the CRTC, its lock held
+ * @frame: the frame, which nobody uses any more, or NULL
+ */
+void movgem_crtc_retire(struct movgem_crtc *crtc, struct movgem_frame *frame)
+{
+	lockdep_assert_held(&crtc->lock);
+
+	if (!frame)
+		return;
+	WARN_ON(frame->event);
+	list_add_tail(&frame->link, &crtc->retired);
+	queue_work(movgem_wq, &crtc->retire_work);
+}
+
+static void send_event(struct movgem_crtc *crtc,
+		       struct drm_pending_vblank_event *event)
+{
+	struct drm_device *drm = crtc->base.dev;
+	unsigned long flags;
+
+	if (!event)
+		return;
+
+	spin_lock_irqsave(&drm->event_lock, flags);
+	drm_crtc_send_vblank_event(&crtc->base, event);
+	spin_unlock_irqrestore(&drm->event_lock, flags);
+	drm_crtc_vblank_put(&crtc->base);
+}
+
+static struct drm_pending_vblank_event *take_event(struct movgem_frame *frame)
+{
+	struct drm_pending_vblank_event *event = NULL;
+
+	if (frame)
+		swap(event, frame->event);
+	return event;
+}
+
+/*
+ * The screen shows the latest frame now. Returns the event of its flip, which
+ * says that what was shown before is not read any more.
+ */
+static struct drm_pending_vblank_event *latch(struct movgem_crtc *crtc)
+{
+	lockdep_assert_held(&crtc->lock);
+
+	if (!crtc->pending)
+		return NULL;
+
+	movgem_crtc_retire(crtc, crtc->active);
+	crtc->active = crtc->pending;
+	crtc->pending = NULL;
+	return take_event(crtc->active);
+}
+
+static enum hrtimer_restart vblank(struct hrtimer *timer)
+{
+	struct movgem_crtc *crtc = container_of(timer, struct movgem_crtc,
+						timer);
+	struct drm_pending_vblank_event *event;
+	unsigned long flags;
+	u64 passed;
+
+	/* More than one if the machine is slow: they have been all the same. */
+	passed = hrtimer_forward_now(timer, crtc->period);
+
+	spin_lock_irqsave(&crtc->lock, flags);
+	crtc->vblanks += passed;
+	crtc->vblank_time = ktime_sub(hrtimer_get_expires(timer), crtc->period);
+	spin_unlock_irqrestore(&crtc->lock, flags);
+
+	/* Asks for what has just been set. */
+	drm_crtc_handle_vblank(&crtc->base);
+
+	spin_lock_irqsave(&crtc->lock, flags);
+	event = latch(crtc);
+	spin_unlock_irqrestore(&crtc->lock, flags);
+
+	send_event(crtc, event);
+	return HRTIMER_RESTART;
+}
+
+static u32 get_vblank_counter(struct drm_crtc *base)
+{
+	struct movgem_crtc *crtc = to_movgem_crtc(base);
+	unsigned long flags;
+	u32 vblanks;
+
+	spin_lock_irqsave(&crtc->lock, flags);
+	vblanks = crtc->vblanks;
+	spin_unlock_irqrestore(&crtc->lock, flags);
+	return vblanks;
+}
+
+static bool get_vblank_timestamp(struct drm_crtc *base, int *max_error,
+				 ktime_t *vblank_time, bool in_vblank_irq)
+{
+	struct movgem_crtc *crtc = to_movgem_crtc(base);
+	unsigned long flags;
+
+	spin_lock_irqsave(&crtc->lock, flags);
+	*vblank_time = crtc->vblank_time;
+	spin_unlock_irqrestore(&crtc->lock, flags);
+	*max_error = 0;
+	return true;
+}
+
+/* The timer runs anyway. */
+static int enable_vblank(struct drm_crtc *base)
+{
+	return 0;
+}
+
+static void disable_vblank(struct drm_crtc *base)
+{
+}
+
+static enum drm_mode_status mode_valid(struct drm_crtc *base,
+				       const struct drm_display_mode *mode)
+{
+	int refresh = drm_mode_vrefresh(mode);
+
+	if (mode->hdisplay > MOVGEM_KMS_WIDTH_MAX)
+		return MODE_BAD_HVALUE;
+	if (mode->vdisplay > MOVGEM_KMS_HEIGHT_MAX)
+		return MODE_BAD_VVALUE;
+	if (mode->flags & DRM_MODE_FLAG_INTERLACE)
+		return MODE_NO_INTERLACE;
+	if (mode->flags & DRM_MODE_FLAG_DBLSCAN)
+		return MODE_NO_DBLESCAN;
+	if (mode->flags & DRM_MODE_FLAG_3D_MASK)
+		return MODE_NO_STEREO;
+	if (mode->vscan > 1)
+		return MODE_NO_VSCAN;
+	if (mode->clock < CLOCK_MIN)
+		return MODE_CLOCK_LOW;
+	if (mode->clock > CLOCK_MAX)
+		return MODE_CLOCK_HIGH;
+	if (refresh < REFRESH_MIN || refresh > REFRESH_MAX)
+		return MODE_VSYNC;
+	return MODE_OK;
+}
+
+static int crtc_check(struct drm_crtc *base, struct movgem_atomic_commit *state)
+{
+	struct drm_crtc_state *old = drm_atomic_get_old_crtc_state(state, base);
+	struct drm_crtc_state *new = drm_atomic_get_new_crtc_state(state, base);
+	struct movgem_crtc_state *mstate = to_movgem_crtc_state(new);
+
+	/* A call that began before may not switch it on again for good. */
+	if (new->active && !old->active && drm_dev_is_unplugged(base->dev))
+		return -ENODEV;
+
+	if (new->gamma_lut &&
+	    drm_color_lut_size(new->gamma_lut) != MOVGEM_KMS_LUT_SIZE)
+		return movgem_invalid(base->dev, "GAMMA_LUT: %d entries",
+				      drm_color_lut_size(new->gamma_lut));
+
+	/* All that a commit needs later. */
+	if (new->active && !mstate->frame) {
+		mstate->frame = kzalloc(sizeof(*mstate->frame),
+					GFP_KERNEL_ACCOUNT);
+		if (!mstate->frame)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void set_lut(struct movgem_frame *frame,
+		    const struct drm_property_blob *blob)
+{
+	const struct drm_color_lut *lut;
+
+	frame->has_lut = blob;
+	if (!blob)
+		return;
+
+	lut = blob->data;
+	for (int i = 0; i < MOVGEM_KMS_LUT_SIZE; i++) {
+		frame->lut[0][i] = drm_color_lut_extract(lut[i].red, 8);
+		frame->lut[1][i] = drm_color_lut_extract(lut[i].green, 8);
+		frame->lut[2][i] = drm_color_lut_extract(lut[i].blue, 8);
+	}
+}
+
+/* Make the new frame, with what the commit has staged. */
+static void frame_fill(struct movgem_crtc *crtc, struct movgem_frame *frame,
+		       struct drm_crtc_state *new)
+{
+	frame->width = new->mode.hdisplay;
+	frame->height = new->mode.vdisplay;
+	set_lut(frame, new->gamma_lut);
+
+	memcpy(frame->layers, crtc->staged, sizeof(frame->layers));
+	for (int i = 0; i < MOVGEM_LAYERS; i++)
+		if (frame->layers[i].fb)
+			drm_framebuffer_get(&frame->layers[i].fb->base);
+
+	swap(frame->event, new->event);
+	if (frame->event)
+		WARN_ON(drm_crtc_vblank_get(&crtc->base));
+}
+
+static void crtc_flush(struct drm_crtc *base,
+		       struct movgem_atomic_commit *state)
+{
+	struct drm_crtc_state *new = drm_atomic_get_new_crtc_state(state, base);
+	struct movgem_crtc_state *mstate = to_movgem_crtc_state(new);
+	struct drm_pending_vblank_event *event = NULL;
+	struct movgem_crtc *crtc = to_movgem_crtc(base);
+	struct movgem_frame *frame = NULL, *old;
+
+	swap(frame, mstate->frame);
+	if (WARN_ON(!frame))
+		return;
+	frame_fill(crtc, frame, new);
+
+	spin_lock_irq(&crtc->lock);
+	old = crtc->pending;
+	if (old) {
+		event = take_event(old);
+		if (!frame->event)
+			swap(frame->event, event);
+	}
+	crtc->pending = frame;
+	movgem_crtc_retire(crtc, old);
+	spin_unlock_irq(&crtc->lock);
+
+	send_event(crtc, event);
+}
+
+static void crtc_enable(struct drm_crtc *base,
+			struct movgem_atomic_commit *state)
+{
+	struct drm_crtc_state *new = drm_atomic_get_new_crtc_state(state, base);
+	const struct drm_display_mode *mode = &new->mode;
+	struct movgem_crtc *crtc = to_movgem_crtc(base);
+
+	crtc->period = ns_to_ktime(div_u64((u64)mode->htotal * mode->vtotal *
+					   NSEC_PER_MSEC, mode->clock));
+
+	spin_lock_irq(&crtc->lock);
+	crtc->vblank_time = ktime_get();
+	spin_unlock_irq(&crtc->lock);
+
+	drm_crtc_vblank_on(base);
+	hrtimer_start(&crtc->timer, crtc->period, HRTIMER_MODE_REL);
+}
+
+static void crtc_disable(struct drm_crtc *base,
+			 struct movgem_atomic_commit *state)
+{
+	struct drm_crtc_state *new = drm_atomic_get_new_crtc_state(state, base);
+	struct drm_pending_vblank_event *event;
+	struct movgem_crtc *crtc = to_movgem_crtc(base);
+
+	hrtimer_cancel(&crtc->timer);
+
+	spin_lock_irq(&crtc->lock);
+	event = take_event(crtc->pending);
+	movgem_crtc_retire(crtc, crtc->pending);
+	movgem_crtc_retire(crtc, crtc->active);
+	crtc->pending = NULL;
+	crtc->active = NULL;
+	spin_unlock_irq(&crtc->lock);
+
+	memset(crtc->staged, 0, sizeof(crtc->staged));
+	send_event(crtc, event);
+	drm_crtc_vblank_off(base);
+
+	/* If it stays off nothing is shown, and this commit is done. */
+	if (new->event && !new->active) {
+		spin_lock_irq(&base->dev->event_lock);
+		drm_crtc_send_vblank_event(base, new->event);
+		spin_unlock_irq(&base->dev->event_lock);
+		new->event = NULL;
+	}
+}
+
+static const struct drm_crtc_helper_funcs crtc_helper_funcs = {
+	.mode_valid = mode_valid,
+	.atomic_check = crtc_check,
+	.atomic_flush = crtc_flush,
+	.atomic_enable = crtc_enable,
+	.atomic_disable = crtc_disable,
+};
+
+static void crtc_destroy_state(struct drm_crtc *base,
+			       struct drm_crtc_state *state)
+{
+	struct movgem_crtc_state *mstate = to_movgem_crtc_state(state);
+
+	__drm_atomic_helper_crtc_destroy_state(state);
+	kfree(mstate->frame);
+	kfree(mstate);
+}
+
+static struct drm_crtc_state *crtc_duplicate_state(struct drm_crtc *base)
+{
+	struct movgem_crtc_state *mstate;
+
+	if (WARN_ON(!base->state))
+		return NULL;
+
+	mstate = kzalloc(sizeof(*mstate), GFP_KERNEL);
+	if (!mstate)
+		return NULL;
+	__drm_atomic_helper_crtc_duplicate_state(base, &mstate->base);
+	return &mstate->base;
+}
+
+static void crtc_reset(struct drm_crtc *base)
+{
+	struct movgem_crtc_state *mstate = kzalloc(sizeof(*mstate), GFP_KERNEL);
+
+	if (base->state)
+		crtc_destroy_state(base, base->state);
+	__drm_atomic_helper_crtc_reset(base, mstate ? &mstate->base : NULL);
+}
+
+static const struct drm_crtc_funcs crtc_funcs = {
+	.set_config = drm_atomic_helper_set_config,
+	.page_flip = drm_atomic_helper_page_flip,
+	.reset = crtc_reset,
+	.atomic_duplicate_state = crtc_duplicate_state,
+	.atomic_destroy_state = crtc_destroy_state,
+	.get_vblank_counter = get_vblank_counter,
+	.get_vblank_timestamp = get_vblank_timestamp,
+	.enable_vblank = enable_vblank,
+	.disable_vblank = disable_vblank,
+};
+
+/**
+ * movgem_crtc_init - make a CRTC
+ * @kms: the display
+ * @crtc: the CRTC, of an output of @kms
+ * @primary: primary plane
+ * @cursor: cursor plane
+ *
+ * Freed with the device.
+ *
+ * Return: 0 or a negative errno.
+ */
+int movgem_crtc_init(struct movgem_kms *kms, struct movgem_crtc *crtc,
+		     struct drm_plane *primary, struct drm_plane *cursor)
+{
+	struct drm_device *drm = &kms->mdev->drm;
+	int ret;
+
+	crtc->mdev = kms->mdev;
+	spin_lock_init(&crtc->lock);
+	INIT_LIST_HEAD(&crtc->retired);
+	INIT_WORK(&crtc->retire_work, retire_work);
+	movgem_hrtimer_setup(&crtc->timer, vblank, CLOCK_MONOTONIC,
+			     HRTIMER_MODE_REL);
+
+	ret = drmm_crtc_init_with_planes(drm, &crtc->base, primary, cursor,
+					 &crtc_funcs, NULL);
+	if (ret)
+		return ret;
+	drm_crtc_helper_add(&crtc->base, &crtc_helper_funcs);
+
+	ret = drm_mode_crtc_set_gamma_size(&crtc->base, MOVGEM_KMS_LUT_SIZE);
+	if (ret)
+		return ret;
+	drm_crtc_enable_color_mgmt(&crtc->base, 0, false, MOVGEM_KMS_LUT_SIZE);
+	return 0;
+}
+
+/**
+ * movgem_crtc_drain - free what a CRTC has shown
+ * @crtc: the CRTC, off for good
+ */
+void movgem_crtc_drain(struct movgem_crtc *crtc)
+{
+	flush_work(&crtc->retire_work);
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 movgem maintainers */
+
+#include <linux/workqueue.h>
+
+#include <drm/drm_atomic.h>
+#include <drm/drm_atomic_helper.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_fourcc.h>
+#include <drm/drm_gem_framebuffer_helper.h>
+#include <drm/drm_managed.h>
+#include <drm/drm_mode_config.h>
+#include <drm/drm_modeset_helper_vtables.h>
+#include <drm/drm_vblank.h>
+#include <drm/movgem_drm.h>
+
+#include "movgem_device.h"
+#include "movgem_drv.h"
+#include "movgem_engine.h"
+#include "movgem_kms.h"
+
+/**
+ * DOC: Display
+ *
+ * There is one CRTC with a primary, an overlay and a cursor plane.
+ * A page flip is a flip of pointers. A BO on the screen is not pinned, see DOC:
+ * Framebuffers.
+ *
+ * The primary node has the display, for its DRM master; the render node has not.
+ */
+
+const u32 movgem_kms_formats[] = {
+	DRM_FORMAT_XRGB8888,
+	DRM_FORMAT_ARGB8888,
+	DRM_FORMAT_RGB565,
+	DRM_FORMAT_XBGR8888,
+	DRM_FORMAT_ABGR8888,
+};
+
+const unsigned int movgem_kms_num_formats = ARRAY_SIZE(movgem_kms_formats);
+
+/*
+ * A flip is done when the frame has been latched. The helper's default would wait
+ * for a vblank, and not for long enough on a slow machine.
+ */
+static void commit_tail(struct movgem_atomic_commit *state)
+{
+	struct drm_device *drm = state->dev;
+
+	drm_atomic_helper_commit_modeset_disables(drm, state);
+	drm_atomic_helper_commit_modeset_enables(drm, state);
+	drm_atomic_helper_commit_planes(drm, state,
+					DRM_PLANE_COMMIT_ACTIVE_ONLY);
+	drm_atomic_helper_commit_hw_done(state);
+	drm_atomic_helper_wait_for_flip_done(drm, state);
+	drm_atomic_helper_cleanup_planes(drm, state);
+}
+
+static const struct drm_mode_config_helper_funcs mode_config_helper_funcs = {
+	.atomic_commit_tail = commit_tail,
+};
+
+static int mode_config_init(struct drm_device *drm)
+{
+	int ret = drmm_mode_config_init(drm);
+
+	if (ret)
+		return ret;
+
+	drm->mode_config.funcs = &movgem_mode_config_funcs;
+	drm->mode_config.helper_private = &mode_config_helper_funcs;
+	drm->mode_config.min_width = 1;
+	drm->mode_config.min_height = 1;
+	drm->mode_config.max_width = DRM_MOVGEM_SURFACE_MAX;
+	drm->mode_config.max_height = DRM_MOVGEM_SURFACE_MAX;
+	drm->mode_config.cursor_width = MOVGEM_KMS_CURSOR_MAX;
+	drm->mode_config.cursor_height = MOVGEM_KMS_CURSOR_MAX;
+	drm->mode_config.preferred_depth = 24;
+	/* Linux has big endian user space in mind otherwise. */
+	drm->mode_config.quirk_addfb_prefer_host_byte_order = true;
+	return 0;
+}
+
+static int planes_and_crtc_init(struct movgem_kms *kms,
+				struct movgem_crtc *crtc)
+{
+	struct drm_plane *planes[MOVGEM_LAYERS];
+
+	for (int i = 0; i < MOVGEM_LAYERS; i++) {
+		planes[i] = movgem_plane_create(kms, crtc, i);
+		if (IS_ERR(planes[i]))
+			return PTR_ERR(planes[i]);
+	}
+	return movgem_crtc_init(kms, crtc, planes[MOVGEM_LAYER_PRIMARY],
+				planes[MOVGEM_LAYER_CURSOR]);
+}
+
+static int output_init(struct movgem_kms *kms, struct movgem_output *output)
+{
+	return planes_and_crtc_init(kms, &output->crtc);
+}
+
+/**
+ * movgem_kms_init - make the device's display, if there is to be one
+ * @mdev: the device, not registered yet
+ *
+ * Freed with the device; movgem_kms_unplug() comes first if the device was
+ * registered.
+ *
+ * Return: 0 or a negative errno.
+ */
+int movgem_kms_init(struct movgem_device *mdev)
+{
+	struct drm_device *drm = &mdev->drm;
+	struct movgem_kms *kms;
+	int ret;
+
+	if (!mdev->engine->display_read) {
+		drm->driver_features &= ~(DRIVER_MODESET | DRIVER_ATOMIC);
+		return 0;
+	}
+
+	kms = drmm_kzalloc(drm, sizeof(*kms), GFP_KERNEL);
+	if (!kms)
+		return -ENOMEM;
+	kms->mdev = mdev;
+
+	ret = movgem_fb_init(kms);
+	if (ret)
+		return ret;
+	ret = mode_config_init(drm);
+	if (ret)
+		return ret;
+	ret = output_init(kms, &kms->output);
+	if (ret)
+		return ret;
+	drm->max_vblank_count = U32_MAX;
+	ret = drm_vblank_init(drm, 1);
+	if (ret)
+		return ret;
+
+	drm_mode_config_reset(drm);
+	mdev->kms = kms;
+	return 0;
+}
+
+struct shutdown {
+	struct work_struct work;
+	struct drm_device *drm;
+};
+
+static void shutdown_work(struct work_struct *work)
+{
+	struct shutdown *shutdown = container_of(work, struct shutdown, work);
+
+	drm_atomic_helper_shutdown(shutdown->drm);
+}
+
+/* By a worker: DRM gives up if there is a signal for who calls. */
+static void switch_off(struct drm_device *drm)
+{
+	struct shutdown shutdown = { .drm = drm };
+
+	INIT_WORK_ONSTACK(&shutdown.work, shutdown_work);
+	queue_work(movgem_wq, &shutdown.work);
+	flush_work(&shutdown.work);
+	destroy_work_on_stack(&shutdown.work);
+}
+
+/**
+ * movgem_kms_unplug - switch the display of a device off that goes away
+ * @mdev: the device, unplugged
+ */
+void movgem_kms_unplug(struct movgem_device *mdev)
+{
+	if (!mdev->kms)
+		return;
+
+	switch_off(&mdev->drm);
+	movgem_crtc_drain(&mdev->kms->output.crtc);
+	movgem_fb_unplug(mdev->kms);
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 movgem maintainers */
+
+#include <drm/drm_atomic.h>
+#include <drm/drm_atomic_helper.h>
+#include <drm/drm_blend.h>
+#include <drm/drm_fourcc.h>
+#include <drm/drm_gem_atomic_helper.h>
+#include <drm/drm_modeset_helper_vtables.h>
+
+#include "movgem_device.h"
+#include "movgem_kms.h"
+
+/**
+ * DOC: Planes
+ *
+ * The planes have a fixed order, their alpha is premultiplied, they can be
+ * anywhere on the screen and over its edges, turned round and mirrored, but not
+ * scaled. Where there is none the screen is black. A commit leaves what a plane
+ * shows in &movgem_crtc.staged, as in registers of hardware, from where the
+ * CRTC's part of the commit takes it.
+ */
+
+struct movgem_plane {
+	struct drm_plane base;
+	struct movgem_crtc *crtc;
+	enum movgem_layer_index index;
+};
+
+static const u64 modifiers[] = {
+	DRM_FORMAT_MOD_LINEAR,
+	DRM_FORMAT_MOD_INVALID,
+};
+
+static const enum drm_plane_type types[] = {
+	[MOVGEM_LAYER_PRIMARY] = DRM_PLANE_TYPE_PRIMARY,
+	[MOVGEM_LAYER_OVERLAY] = DRM_PLANE_TYPE_OVERLAY,
+	[MOVGEM_LAYER_CURSOR] = DRM_PLANE_TYPE_CURSOR,
+};
+
+static struct movgem_layer *staged_layer(struct drm_plane *plane)
+{
+	struct movgem_plane *mplane = container_of(plane, struct movgem_plane,
+						   base);
+
+	return &mplane->crtc->staged[mplane->index];
+}
+
+static int plane_check(struct drm_plane *plane,
+		       struct movgem_atomic_commit *state)
+{
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state,
+								     plane);
+	struct drm_crtc_state *crtc_state;
+
+	if (!new->crtc)
+		return 0;
+
+	crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);
+	return drm_atomic_helper_check_plane_state(new, crtc_state,
+						   DRM_PLANE_NO_SCALING,
+						   DRM_PLANE_NO_SCALING,
+						   true, true);
+}
+
+static void plane_update(struct drm_plane *plane,
+			 struct movgem_atomic_commit *state)
+{
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state,
+								     plane);
+	struct movgem_layer *layer = staged_layer(plane);
+	bool turned = new->rotation & DRM_MODE_ROTATE_180;
+
+	*layer = (struct movgem_layer) {};
+	if (!new->visible)
+		return;
+
+	layer->fb = to_movgem_fb(new->fb);
+	layer->dst = new->dst;
+	layer->x = new->src.x1 >> 16;
+	layer->y = new->src.y1 >> 16;
+	layer->flip_x = turned ^ !!(new->rotation & DRM_MODE_REFLECT_X);
+	layer->flip_y = turned ^ !!(new->rotation & DRM_MODE_REFLECT_Y);
+}
+
+static void plane_disable(struct drm_plane *plane,
+			  struct movgem_atomic_commit *state)
+{
+	*staged_layer(plane) = (struct movgem_layer) {};
+}
+
+static const struct drm_plane_helper_funcs plane_helper_funcs = {
+	.prepare_fb = drm_gem_plane_helper_prepare_fb,
+	.atomic_check = plane_check,
+	.atomic_update = plane_update,
+	.atomic_disable = plane_disable,
+};
+
+static const struct drm_plane_funcs plane_funcs = {
+	.update_plane = drm_atomic_helper_update_plane,
+	.disable_plane = drm_atomic_helper_disable_plane,
+	.reset = drm_atomic_helper_plane_reset,
+	.atomic_duplicate_state = drm_atomic_helper_plane_duplicate_state,
+	.atomic_destroy_state = drm_atomic_helper_plane_destroy_state,
+};
+
+/**
+ * movgem_plane_create - make a plane
+ * @kms: the display
+ * @crtc: its CRTC, which comes after those that there are
+ * @index: which
+ *
+ * Freed with the device.
+ *
+ * Return: the plane or an ERR_PTR().
+ */
+struct drm_plane *movgem_plane_create(struct movgem_kms *kms,
+				      struct movgem_crtc *crtc,
+				      enum movgem_layer_index index)
+{
+	struct drm_device *drm = &kms->mdev->drm;
+	struct movgem_plane *plane;
+	int ret;
+
+	plane = drmm_universal_plane_alloc(drm, struct movgem_plane, base,
+					   BIT(drm->mode_config.num_crtc),
+					   &plane_funcs, movgem_kms_formats,
+					   movgem_kms_num_formats, modifiers,
+					   types[index], NULL);
+	if (IS_ERR(plane))
+		return ERR_CAST(plane);
+
+	plane->crtc = crtc;
+	plane->index = index;
+	drm_plane_helper_add(&plane->base, &plane_helper_funcs);
+	/* Compositors want to tell; a frame is composed as a whole anyway. */
+	drm_plane_enable_fb_damage_clips(&plane->base);
+
+	ret = drm_plane_create_zpos_immutable_property(&plane->base, index);
+	if (ret)
+		return ERR_PTR(ret);
+	ret = drm_plane_create_rotation_property(&plane->base,
+						 DRM_MODE_ROTATE_0,
+						 DRM_MODE_ROTATE_0 |
+						 DRM_MODE_ROTATE_180 |
+						 DRM_MODE_REFLECT_X |
+						 DRM_MODE_REFLECT_Y);
+	if (ret)
+		return ERR_PTR(ret);
+	return &plane->base;
+}
