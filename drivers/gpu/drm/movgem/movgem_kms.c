@@ -11,6 +11,7 @@
 #include <drm/drm_managed.h>
 #include <drm/drm_mode_config.h>
 #include <drm/drm_modeset_helper_vtables.h>
+#include <drm/drm_probe_helper.h>
 #include <drm/drm_vblank.h>
 #include <drm/movgem_drm.h>
 
@@ -22,7 +23,8 @@
 /**
  * DOC: Display
  *
- * There is one CRTC with a primary, an overlay and a cursor plane.
+ * There is one CRTC with a primary, an overlay and a cursor plane, and a virtual
+ * connector whose monitor debugfs takes away and brings back.
  * A page flip is a flip of pointers. A BO on the screen is not pinned, see DOC:
  * Framebuffers.
  *
@@ -97,7 +99,12 @@ static int planes_and_crtc_init(struct movgem_kms *kms,
 
 static int output_init(struct movgem_kms *kms, struct movgem_output *output)
 {
-	return planes_and_crtc_init(kms, &output->crtc);
+	int ret;
+
+	ret = planes_and_crtc_init(kms, &output->crtc);
+	if (ret)
+		return ret;
+	return movgem_connector_init(kms, output);
 }
 
 /**

@@ -11,7 +11,9 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+#include <drm/drm_connector.h>
 #include <drm/drm_crtc.h>
+#include <drm/drm_encoder.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_mm.h>
 #include <drm/drm_plane.h>
@@ -195,6 +197,15 @@ static inline struct movgem_crtc *to_movgem_crtc(struct drm_crtc *crtc)
 struct movgem_output {
 	/** @crtc: the CRTC. */
 	struct movgem_crtc crtc;
+
+	/** @encoder: between @crtc and @connector. */
+	struct drm_encoder encoder;
+
+	/** @connector: where the virtual monitor is. */
+	struct drm_connector connector;
+
+	/** @connected: there is a monitor; written by debugfs. */
+	bool connected;
 };
 
 /**
@@ -247,6 +258,9 @@ int movgem_crtc_init(struct movgem_kms *kms, struct movgem_crtc *crtc,
 		     struct drm_plane *primary, struct drm_plane *cursor);
 void movgem_crtc_retire(struct movgem_crtc *crtc, struct movgem_frame *frame);
 void movgem_crtc_drain(struct movgem_crtc *crtc);
+
+/* movgem_connector.c */
+int movgem_connector_init(struct movgem_kms *kms, struct movgem_output *output);
 
 /* Pixel formats of planes. */
 extern const u32 movgem_kms_formats[];
