@@ -27,6 +27,11 @@
  * yet a later commit makes nothing (the legacy cursor does that); its event
  * goes to the one that replaces it, where that has none of its own.
  *
+ * Where somebody reads CRCs the vblank queues the composition, see DOC:
+ * Composition. As long as that reads a frame no other is latched that has an
+ * event: so who gets that may draw to what was shown before, however long a
+ * composition takes. The legacy cursor waits for nothing.
+ *
  * Frames have references of their own of framebuffers, for the legacy cursor
  * does not wait for a vblank. A framebuffer may go with its frame, and that
  * sleeps and takes a dma_resv, so frames are freed by a work on a workqueue that
@@ -118,13 +123,29 @@ static struct drm_pending_vblank_event *latch(struct movgem_crtc *crtc)
 {
 	lockdep_assert_held(&crtc->lock);
 
-	if (!crtc->pending)
+	if (!crtc->pending || (crtc->composed && crtc->pending->event))
 		return NULL;
 
-	movgem_crtc_retire(crtc, crtc->active);
+	/* What is being composed is retired by that. */
+	if (crtc->active != crtc->composed)
+		movgem_crtc_retire(crtc, crtc->active);
 	crtc->active = crtc->pending;
+	crtc->active->since = crtc->seq;
 	crtc->pending = NULL;
 	return take_event(crtc->active);
+}
+
+static void compose(struct movgem_crtc *crtc)
+{
+	lockdep_assert_held(&crtc->lock);
+
+	if (crtc->composed || !crtc->active || !crtc->crc)
+		return;
+
+	crtc->composed = crtc->active;
+	crtc->compose_seq = crtc->seq;
+	crtc->compose_crc = crtc->crc;
+	queue_work(crtc->wq, &crtc->compose_work);
 }
 
 static enum hrtimer_restart vblank(struct hrtimer *timer)
@@ -147,7 +168,9 @@ static enum hrtimer_restart vblank(struct hrtimer *timer)
 	drm_crtc_handle_vblank(&crtc->base);
 
 	spin_lock_irqsave(&crtc->lock, flags);
+	crtc->seq = drm_crtc_vblank_count(&crtc->base);
 	event = latch(crtc);
+	compose(crtc);
 	spin_unlock_irqrestore(&crtc->lock, flags);
 
 	send_event(crtc, event);
@@ -329,6 +352,7 @@ static void crtc_disable(struct drm_crtc *base,
 	struct movgem_crtc *crtc = to_movgem_crtc(base);
 
 	hrtimer_cancel(&crtc->timer);
+	flush_work(&crtc->compose_work);
 
 	spin_lock_irq(&crtc->lock);
 	event = take_event(crtc->pending);
@@ -336,6 +360,7 @@ static void crtc_disable(struct drm_crtc *base,
 	movgem_crtc_retire(crtc, crtc->active);
 	crtc->pending = NULL;
 	crtc->active = NULL;
+	crtc->crc_next = 0;
 	spin_unlock_irq(&crtc->lock);
 
 	memset(crtc->staged, 0, sizeof(crtc->staged));
@@ -392,6 +417,57 @@ static void crtc_reset(struct drm_crtc *base)
 	__drm_atomic_helper_crtc_reset(base, mstate ? &mstate->base : NULL);
 }
 
+static const char * const crc_sources[] = { "auto" };
+
+static const char *const *get_crc_sources(struct drm_crtc *base, size_t *count)
+{
+	*count = ARRAY_SIZE(crc_sources);
+	return crc_sources;
+}
+
+static int verify_crc_source(struct drm_crtc *base, const char *source,
+			     size_t *values)
+{
+	*values = 1;
+	if (source && strcmp(source, crc_sources[0]))
+		return movgem_invalid(base->dev, "crc/control: unknown source %s",
+				      source);
+	return 0;
+}
+
+static int set_crc_source(struct drm_crtc *base, const char *source)
+{
+	struct movgem_crtc *crtc = to_movgem_crtc(base);
+	size_t values;
+	bool was;
+	int ret;
+
+	ret = verify_crc_source(base, source, &values);
+	if (ret)
+		return ret;
+
+	/* Frames are numbered by vblanks, which DRM counts for users only. */
+	if (source) {
+		ret = drm_crtc_vblank_get(base);
+		if (ret)
+			return ret;
+	}
+
+	spin_lock_irq(&crtc->lock);
+	was = crtc->crc;
+	crtc->crc = source;
+	if (!was)
+		crtc->crc_next = 0;
+	spin_unlock_irq(&crtc->lock);
+
+	/* Who reads next must not get a frame from before. */
+	if (!source)
+		flush_work(&crtc->compose_work);
+	if (was)
+		drm_crtc_vblank_put(base);
+	return 0;
+}
+
 static const struct drm_crtc_funcs crtc_funcs = {
 	.set_config = drm_atomic_helper_set_config,
 	.page_flip = drm_atomic_helper_page_flip,
@@ -402,7 +478,24 @@ static const struct drm_crtc_funcs crtc_funcs = {
 	.get_vblank_timestamp = get_vblank_timestamp,
 	.enable_vblank = enable_vblank,
 	.disable_vblank = disable_vblank,
+	.get_crc_sources = get_crc_sources,
+	.verify_crc_source = verify_crc_source,
+	.set_crc_source = set_crc_source,
 };
+
+static void wq_destroy(struct drm_device *drm, void *wq)
+{
+	destroy_workqueue(wq);
+}
+
+/* In the fence signalling path: it has to get on without free memory. */
+static int wq_init(struct movgem_crtc *crtc)
+{
+	crtc->wq = alloc_ordered_workqueue("movgem-display", WQ_MEM_RECLAIM);
+	if (!crtc->wq)
+		return -ENOMEM;
+	return drmm_add_action_or_reset(&crtc->mdev->drm, wq_destroy, crtc->wq);
+}
 
 /**
  * movgem_crtc_init - make a CRTC
@@ -425,8 +518,16 @@ int movgem_crtc_init(struct movgem_kms *kms, struct movgem_crtc *crtc,
 	spin_lock_init(&crtc->lock);
 	INIT_LIST_HEAD(&crtc->retired);
 	INIT_WORK(&crtc->retire_work, retire_work);
+	INIT_WORK(&crtc->compose_work, movgem_compose_work);
 	movgem_hrtimer_setup(&crtc->timer, vblank, CLOCK_MONOTONIC,
 			     HRTIMER_MODE_REL);
+
+	ret = wq_init(crtc);
+	if (ret)
+		return ret;
+	ret = movgem_compose_init(crtc);
+	if (ret)
+		return ret;
 
 	ret = drmm_crtc_init_with_planes(drm, &crtc->base, primary, cursor,
 					 &crtc_funcs, NULL);

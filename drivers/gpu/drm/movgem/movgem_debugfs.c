@@ -91,6 +91,8 @@ static const struct {
 	STAT(jobs_faulted),
 	STAT(jobs_timedout),
 	STAT(jobs_cancelled),
+	STAT(frames),
+	STAT(frames_faulted),
 };
 
 static int stats_show(struct seq_file *m, void *unused)

@@ -25,8 +25,12 @@
  *
  * There is one CRTC with a primary, an overlay and a cursor plane, and a virtual
  * connector whose monitor debugfs takes away and brings back.
- * A page flip is a flip of pointers. A BO on the screen is not pinned, see DOC:
- * Framebuffers.
+ * Nobody sees the picture but through CRCs: so a frame is composed when somebody
+ * reads them, and else a page flip is a flip of pointers.
+ *
+ * A BO on the screen is not pinned. The display reads it as the engine's cores
+ * do, through GPU addresses, page tables and a TLB of its own, and it stalls on
+ * a page that moves. See DOC: Composition and DOC: Framebuffers.
  *
  * The primary node has the display, for its DRM master; the render node has not.
  */
@@ -42,8 +46,9 @@ const u32 movgem_kms_formats[] = {
 const unsigned int movgem_kms_num_formats = ARRAY_SIZE(movgem_kms_formats);
 
 /*
- * A flip is done when the frame has been latched. The helper's default would wait
- * for a vblank, and not for long enough on a slow machine.
+ * A flip is done when the frame has been latched, which is later than the next
+ * vblank if the one before is still being composed. The helper's default would
+ * wait for a vblank, and not for long enough on a slow machine.
  */
 static void commit_tail(struct movgem_atomic_commit *state)
 {

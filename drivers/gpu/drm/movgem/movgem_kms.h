@@ -111,6 +111,9 @@ struct movgem_frame {
 	/** @layers: the planes, with references of their framebuffers. */
 	struct movgem_layer layers[MOVGEM_LAYERS];
 
+	/** @since: first vblank that it is on the screen from. */
+	u64 since;
+
 	/** @width: pixels in a line. */
 	u32 width;
 
@@ -179,11 +182,50 @@ struct movgem_crtc {
 	/** @active: is on the screen, or NULL. */
 	struct movgem_frame *active;
 
+	/**
+	 * @composed: what @compose_work works on, or NULL: @active, or what was
+	 * it before.
+	 */
+	struct movgem_frame *composed;
+
+	/** @crc: somebody reads CRCs. */
+	bool crc;
+
+	/** @crc_next: number of the first frame that has no CRC yet, or 0. */
+	u64 crc_next;
+
+	/** @compose_seq: vblank that @compose_work was queued at. */
+	u64 compose_seq;
+
+	/** @compose_crc: @crc at that time. */
+	bool compose_crc;
+
+	/** @seq: last vblank. */
+	u64 seq;
+
 	/** @retired: frames to be freed, by &movgem_frame.link. */
 	struct list_head retired;
 
+	/** @wq: ordered; runs @compose_work and nothing else. */
+	struct workqueue_struct *wq;
+
+	/** @compose_work: composes @composed. */
+	struct work_struct compose_work;
+
 	/** @retire_work: frees @retired, on movgem_wq. */
 	struct work_struct retire_work;
+
+	/** @crc_last: CRC of the last frame composed; @compose_work's own. */
+	u32 crc_last;
+
+	/** @raw: part of a line as it is in memory; @compose_work's own. */
+	void *raw;
+
+	/** @row: part of a line of one layer as ARGB8888; the same. */
+	u32 *row;
+
+	/** @out: the line that is composed, as ARGB8888; the same. */
+	u32 *out;
 };
 
 static inline struct movgem_crtc *to_movgem_crtc(struct drm_crtc *crtc)
@@ -258,6 +300,10 @@ int movgem_crtc_init(struct movgem_kms *kms, struct movgem_crtc *crtc,
 		     struct drm_plane *primary, struct drm_plane *cursor);
 void movgem_crtc_retire(struct movgem_crtc *crtc, struct movgem_frame *frame);
 void movgem_crtc_drain(struct movgem_crtc *crtc);
+
+/* movgem_compose.c */
+int movgem_compose_init(struct movgem_crtc *crtc);
+void movgem_compose_work(struct work_struct *work);
 
 /* movgem_connector.c */
 int movgem_connector_init(struct movgem_kms *kms, struct movgem_output *output);

@@ -159,6 +159,12 @@ struct movgem_stats {
 
 	/** @jobs_cancelled: jobs that ended with their queue. */
 	atomic64_t jobs_cancelled;
+
+	/** @frames: frames that the display composed for CRCs. */
+	atomic64_t frames;
+
+	/** @frames_faulted: those where memory was not mapped any more. */
+	atomic64_t frames_faulted;
 };
 
 /* Count one event. */

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 movgem maintainers */
+
+#include <linux/crc32.h>
+#include <linux/dma-fence.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+
+#include <drm/drm_debugfs_crc.h>
+#include <drm/drm_fourcc.h>
+#include <drm/drm_managed.h>
+#include <drm/drm_print.h>
+
+#include "movgem_device.h"
+#include "movgem_kms.h"
+#include "movgem_soft.h"
+
+/**
+ * DOC: Composition
+ *
+ * A frame is composed line by line, from the bottom plane up, with the
+ * arithmetic of the soft engine's blitter and through GPU addresses; then come
+ * gamma and CRC. The CRC is that of Ethernet and zlib, over the lines
+ * of the mode as XRGB8888 with all bits of X set.
+ *
+ * It runs in a work item of the CRTC. Out-fences of flips wait for
+ * it (no frame is latched while one is composed), so it is in the fence
+ * signalling path, as jobs are, and lives by the same rules: it has all memory
+ * that it needs, takes no dma_resv, and meets a page on the move without any
+ * lock held. It stalls for that move only, in which nothing waits for memory; a
+ * page that somebody has isolated, and maybe waits for memory, is taken back
+ * (DOC: Stalls). So neither reclaim nor a move, which may both wait for those
+ * fences, waits for itself. What frees framebuffers is on another workqueue.
+ */
+
+/**
+ * movgem_compose_init - have the memory that composition needs
+ * @crtc: the CRTC
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int movgem_compose_init(struct movgem_crtc *crtc)
+{
+	size_t line = MOVGEM_KMS_WIDTH_MAX * sizeof(u32);
+	struct drm_device *drm = &crtc->mdev->drm;
+
+	crtc->raw = drmm_kmalloc(drm, line, GFP_KERNEL);
+	crtc->row = drmm_kmalloc(drm, line, GFP_KERNEL);
+	crtc->out = drmm_kmalloc(drm, line, GFP_KERNEL);
+	return crtc->raw && crtc->row && crtc->out ? 0 : -ENOMEM;
+}
+
+static void reverse(u32 *row, u32 n)
+{
+	for (u32 i = 0; i < n / 2; i++)
+		swap(row[i], row[n - 1 - i]);
+}
+
+/*
+ * Adds a layer to line @y. Memory that is not there is transparent, or black if
+ * the format has no alpha. Returns 0 or -EFAULT.
+ */
+static int add_layer(struct movgem_crtc *crtc, const struct movgem_layer *layer,
+		     u32 y)
+{
+	const struct drm_framebuffer *fb = &layer->fb->base;
+	const struct soft_format *format = movgem_soft_format(fb->format->format);
+	u32 *out = crtc->out + layer->dst.x1;
+	u32 w = drm_rect_width(&layer->dst);
+	u32 line = y - layer->dst.y1;
+	int ret;
+
+	if (layer->flip_y)
+		line = drm_rect_height(&layer->dst) - 1 - line;
+	line += layer->y;
+
+	ret = movgem_fb_read(layer->fb, fb->offsets[0] +
+			     (u64)line * fb->pitches[0] +
+			     layer->x * format->cpp,
+			     crtc->raw, w * format->cpp);
+	if (ret)
+		memset(crtc->raw, 0, w * format->cpp);
+
+	movgem_soft_widen(format, crtc->row, crtc->raw, w);
+	if (layer->flip_x)
+		reverse(crtc->row, w);
+
+	if (format->alpha) {
+		for (u32 i = 0; i < w; i++)
+			out[i] = movgem_soft_over(crtc->row[i], out[i]);
+	} else {
+		memcpy(out, crtc->row, w * sizeof(*out));
+	}
+	return ret;
+}
+
+static void apply_lut(const struct movgem_frame *frame, u32 *out)
+{
+	for (u32 i = 0; i < frame->width; i++)
+		out[i] = (out[i] & 0xff000000) |
+			 frame->lut[0][out[i] >> 16 & 0xff] << 16 |
+			 frame->lut[1][out[i] >> 8 & 0xff] << 8 |
+			 frame->lut[2][out[i] & 0xff];
+}
+
+/* Makes line @y in &movgem_crtc.out. Returns 0 or -EFAULT. */
+static int make_line(struct movgem_crtc *crtc, const struct movgem_frame *frame,
+		     u32 y)
+{
+	int err = 0;
+
+	memset32(crtc->out, 0xff000000, frame->width);
+	for (int i = 0; i < MOVGEM_LAYERS; i++) {
+		const struct movgem_layer *layer = &frame->layers[i];
+
+		if (layer->fb && (int)y >= layer->dst.y1 &&
+		    (int)y < layer->dst.y2)
+			err = add_layer(crtc, layer, y) ?: err;
+	}
+	if (frame->has_lut)
+		apply_lut(frame, crtc->out);
+	return err;
+}
+
+/* Composes a frame. Returns its CRC. */
+static u32 compose_frame(struct movgem_crtc *crtc,
+			 const struct movgem_frame *frame)
+{
+	u32 crc = ~0;
+	int err = 0;
+
+	for (u32 y = 0; y < frame->height; y++) {
+		err = make_line(crtc, frame, y) ?: err;
+		crc = crc32_le(crc, (u8 *)crtc->out,
+			       frame->width * sizeof(*crtc->out));
+		cond_resched();
+	}
+
+	movgem_stat_inc(crtc->mdev, frames);
+	if (err)
+		movgem_stat_inc(crtc->mdev, frames_faulted);
+	return ~crc;
+}
+
+/*
+ * Each vblank has a CRC, also if there is a composition for some of them only.
+ * Those that have passed since the last one get the CRC of that, or of this if
+ * its frame was on the screen by then: who has drawn to it is right to expect to
+ * see that from the next vblank on.
+ */
+static void add_crcs(struct movgem_crtc *crtc, u32 crc, u64 next, u64 last,
+		     u64 since)
+{
+	for (u64 seq = next ?: last; seq <= last; seq++) {
+		u32 value = seq >= since ? crc : crtc->crc_last;
+
+		/* Nobody reads them any more, or not fast enough. */
+		if (drm_crtc_add_crc_entry(&crtc->base, true, seq, &value))
+			break;
+	}
+}
+
+/**
+ * movgem_compose_work - compose the frame on the screen
+ * @work: &movgem_crtc.compose_work
+ */
+void movgem_compose_work(struct work_struct *work)
+{
+	struct movgem_crtc *crtc = container_of(work, struct movgem_crtc,
+						compose_work);
+	bool cookie = dma_fence_begin_signalling();
+	struct movgem_frame *frame = crtc->composed;
+	u64 since = frame->since;
+	u64 next, last;
+	bool wanted;
+	u32 crc;
+
+	crc = compose_frame(crtc, frame);
+
+	spin_lock_irq(&crtc->lock);
+	crtc->composed = NULL;
+	if (frame != crtc->active)
+		movgem_crtc_retire(crtc, frame);
+	next = crtc->crc_next;
+	last = crtc->compose_seq;
+	/* Who came later has the next frame, and vblanks counted from there. */
+	wanted = crtc->crc && crtc->compose_crc;
+	crtc->crc_next = wanted ? last + 1 : 0;
+	spin_unlock_irq(&crtc->lock);
+
+	if (wanted)
+		add_crcs(crtc, crc, next, last, since);
+	crtc->crc_last = crc;
+
+	dma_fence_end_signalling(cookie);
+}
