@@ -20,11 +20,11 @@
  *
  * A frame is composed line by line, from the bottom plane up, with the
  * arithmetic of the soft engine's blitter and through GPU addresses; then come
- * gamma and CRC. The CRC is that of Ethernet and zlib, over the lines
+ * gamma, CRC and writeback. The CRC is that of Ethernet and zlib, over the lines
  * of the mode as XRGB8888 with all bits of X set.
  *
- * It runs in a work item of the CRTC. Out-fences of flips wait for
- * it (no frame is latched while one is composed), so it is in the fence
+ * It runs in a work item of the CRTC. Out-fences of flips and of writeback wait
+ * for it (no frame is latched while one is composed), so it is in the fence
  * signalling path, as jobs are, and lives by the same rules: it has all memory
  * that it needs, takes no dma_resv, and meets a page on the move without any
  * lock held. It stalls for that move only, in which nothing waits for memory; a
@@ -122,9 +122,21 @@ static int make_line(struct movgem_crtc *crtc, const struct movgem_frame *frame,
 	return err;
 }
 
+static int write_line(struct movgem_crtc *crtc,
+		      const struct movgem_frame *frame, u32 y)
+{
+	const struct drm_framebuffer *fb = &frame->writeback->base;
+	const struct soft_format *format = movgem_soft_format(fb->format->format);
+
+	movgem_soft_narrow(format, crtc->raw, crtc->out, frame->width);
+	return movgem_fb_write(frame->writeback,
+			       fb->offsets[0] + (u64)y * fb->pitches[0],
+			       crtc->raw, frame->width * format->cpp);
+}
+
 /* Composes a frame. Returns its CRC. */
 static u32 compose_frame(struct movgem_crtc *crtc,
-			 const struct movgem_frame *frame)
+			 const struct movgem_frame *frame, int *write_err)
 {
 	u32 crc = ~0;
 	int err = 0;
@@ -133,11 +145,13 @@ static u32 compose_frame(struct movgem_crtc *crtc,
 		err = make_line(crtc, frame, y) ?: err;
 		crc = crc32_le(crc, (u8 *)crtc->out,
 			       frame->width * sizeof(*crtc->out));
+		if (frame->writeback && !*write_err)
+			*write_err = write_line(crtc, frame, y);
 		cond_resched();
 	}
 
 	movgem_stat_inc(crtc->mdev, frames);
-	if (err)
+	if (err || *write_err)
 		movgem_stat_inc(crtc->mdev, frames_faulted);
 	return ~crc;
 }
@@ -169,16 +183,22 @@ void movgem_compose_work(struct work_struct *work)
 	struct movgem_crtc *crtc = container_of(work, struct movgem_crtc,
 						compose_work);
 	bool cookie = dma_fence_begin_signalling();
+	struct movgem_output *output = to_movgem_output(crtc);
 	struct movgem_frame *frame = crtc->composed;
+	bool written = frame->writeback;
+	u32 lost = frame->lost;
 	u64 since = frame->since;
+	int write_err = 0;
 	u64 next, last;
 	bool wanted;
 	u32 crc;
 
-	crc = compose_frame(crtc, frame);
+	crc = compose_frame(crtc, frame, &write_err);
 
 	spin_lock_irq(&crtc->lock);
 	crtc->composed = NULL;
+	frame->writeback = NULL;
+	frame->lost = 0;
 	if (frame != crtc->active)
 		movgem_crtc_retire(crtc, frame);
 	next = crtc->crc_next;
@@ -188,6 +208,10 @@ void movgem_compose_work(struct work_struct *work)
 	crtc->crc_next = wanted ? last + 1 : 0;
 	spin_unlock_irq(&crtc->lock);
 
+	/* The frame is anybody's by now, the job still has its framebuffer. */
+	movgem_writeback_cancel(output, lost);
+	if (written)
+		drm_writeback_signal_completion(&output->writeback, write_err);
 	if (wanted)
 		add_crcs(crtc, crc, next, last, since);
 	crtc->crc_last = crc;

@@ -24,13 +24,13 @@
  * While the CRTC is on a timer makes its vblanks. A commit leaves a &struct
  * movgem_frame, the next vblank latches it: it is what the screen shows from
  * there on, and the flip's event is sent. Of a frame that nobody has latched
- * yet a later commit makes nothing (the legacy cursor does that); its event
- * goes to the one that replaces it, where that has none of its own.
+ * yet a later commit makes nothing (the legacy cursor does that); its event and
+ * its writeback go to the one that replaces it, where that has none of its own.
  *
- * Where somebody reads CRCs the vblank queues the composition, see DOC:
- * Composition. As long as that reads a frame no other is latched that has an
- * event: so who gets that may draw to what was shown before, however long a
- * composition takes. The legacy cursor waits for nothing.
+ * Where somebody reads CRCs, or a frame is to be written back, the vblank queues
+ * the composition, see DOC: Composition. As long as that reads a frame no other
+ * is latched that has an event: so who gets that may draw to what was shown
+ * before, however long a composition takes. The legacy cursor waits for nothing.
  *
  * Frames have references of their own of framebuffers, for the legacy cursor
  * does not wait for a vblank. A framebuffer may go with its frame, and that
@@ -139,7 +139,8 @@ static void compose(struct movgem_crtc *crtc)
 {
 	lockdep_assert_held(&crtc->lock);
 
-	if (crtc->composed || !crtc->active || !crtc->crc)
+	if (crtc->composed || !crtc->active ||
+	    (!crtc->crc && !crtc->active->writeback))
 		return;
 
 	crtc->composed = crtc->active;
@@ -293,6 +294,8 @@ static void frame_fill(struct movgem_crtc *crtc, struct movgem_frame *frame,
 		if (frame->layers[i].fb)
 			drm_framebuffer_get(&frame->layers[i].fb->base);
 
+	swap(frame->writeback, crtc->staged_writeback);
+
 	swap(frame->event, new->event);
 	if (frame->event)
 		WARN_ON(drm_crtc_vblank_get(&crtc->base));
@@ -315,6 +318,11 @@ static void crtc_flush(struct drm_crtc *base,
 	spin_lock_irq(&crtc->lock);
 	old = crtc->pending;
 	if (old) {
+		frame->lost = old->lost;
+		if (!frame->writeback)
+			frame->writeback = old->writeback;
+		else if (old->writeback)
+			frame->lost++;
 		event = take_event(old);
 		if (!frame->event)
 			swap(frame->event, event);
@@ -344,18 +352,26 @@ static void crtc_enable(struct drm_crtc *base,
 	hrtimer_start(&crtc->timer, crtc->period, HRTIMER_MODE_REL);
 }
 
+/* Writeback jobs that a frame has and that will not be done. */
+static u32 unwritten(const struct movgem_frame *frame)
+{
+	return frame && frame->writeback ? frame->lost + 1 : 0;
+}
+
 static void crtc_disable(struct drm_crtc *base,
 			 struct movgem_atomic_commit *state)
 {
 	struct drm_crtc_state *new = drm_atomic_get_new_crtc_state(state, base);
 	struct drm_pending_vblank_event *event;
 	struct movgem_crtc *crtc = to_movgem_crtc(base);
+	u32 cancelled;
 
 	hrtimer_cancel(&crtc->timer);
 	flush_work(&crtc->compose_work);
 
 	spin_lock_irq(&crtc->lock);
 	event = take_event(crtc->pending);
+	cancelled = unwritten(crtc->pending) + unwritten(crtc->active);
 	movgem_crtc_retire(crtc, crtc->pending);
 	movgem_crtc_retire(crtc, crtc->active);
 	crtc->pending = NULL;
@@ -364,6 +380,7 @@ static void crtc_disable(struct drm_crtc *base,
 	spin_unlock_irq(&crtc->lock);
 
 	memset(crtc->staged, 0, sizeof(crtc->staged));
+	movgem_writeback_cancel(to_movgem_output(crtc), cancelled);
 	send_event(crtc, event);
 	drm_crtc_vblank_off(base);
 

@@ -23,10 +23,10 @@
 /**
  * DOC: Display
  *
- * There is one CRTC with a primary, an overlay and a cursor plane, and a virtual
- * connector whose monitor debugfs takes away and brings back.
- * Nobody sees the picture but through CRCs: so a frame is composed when somebody
- * reads them, and else a page flip is a flip of pointers.
+ * There is one CRTC with a primary, an overlay and a cursor plane, a virtual
+ * connector whose monitor debugfs takes away and brings back, and a writeback
+ * connector. Nobody sees the picture but through writeback and CRCs: so a frame is
+ * composed when one of these wants it, and else a page flip is a flip of pointers.
  *
  * A BO on the screen is not pinned. The display reads it as the engine's cores
  * do, through GPU addresses, page tables and a TLB of its own, and it stalls on
@@ -102,6 +102,16 @@ static int planes_and_crtc_init(struct movgem_kms *kms,
 				planes[MOVGEM_LAYER_CURSOR]);
 }
 
+/* A picture can go to the monitor and to memory at the same time. */
+static void allow_clones(struct movgem_output *output)
+{
+	u32 both = drm_encoder_mask(&output->encoder) |
+		   drm_encoder_mask(&output->writeback.encoder);
+
+	output->encoder.possible_clones = both;
+	output->writeback.encoder.possible_clones = both;
+}
+
 static int output_init(struct movgem_kms *kms, struct movgem_output *output)
 {
 	int ret;
@@ -109,7 +119,14 @@ static int output_init(struct movgem_kms *kms, struct movgem_output *output)
 	ret = planes_and_crtc_init(kms, &output->crtc);
 	if (ret)
 		return ret;
-	return movgem_connector_init(kms, output);
+	ret = movgem_connector_init(kms, output);
+	if (ret)
+		return ret;
+	ret = movgem_writeback_init(kms, output);
+	if (ret)
+		return ret;
+	allow_clones(output);
+	return 0;
 }
 
 /**

@@ -18,6 +18,7 @@
 #include <drm/drm_mm.h>
 #include <drm/drm_plane.h>
 #include <drm/drm_rect.h>
+#include <drm/drm_writeback.h>
 
 #include "movgem_compat.h"
 
@@ -127,6 +128,15 @@ struct movgem_frame {
 	u8 lut[3][MOVGEM_KMS_LUT_SIZE];
 
 	/**
+	 * @writeback: where a copy of the frame goes, once, or NULL; the
+	 * writeback job has the reference.
+	 */
+	struct movgem_fb *writeback;
+
+	/** @lost: writeback jobs before that of @writeback that are not done. */
+	u32 lost;
+
+	/**
 	 * @event: to be sent when the frame is on the screen, or NULL; a vblank
 	 * reference comes with it.
 	 */
@@ -160,6 +170,9 @@ struct movgem_crtc {
 	 * them.
 	 */
 	struct movgem_layer staged[MOVGEM_LAYERS];
+
+	/** @staged_writeback: as @staged, for a writeback. */
+	struct movgem_fb *staged_writeback;
 
 	/** @timer: the vblank, for as long as the CRTC is on. */
 	struct hrtimer timer;
@@ -248,7 +261,15 @@ struct movgem_output {
 
 	/** @connected: there is a monitor; written by debugfs. */
 	bool connected;
+
+	/** @writeback: writeback connector with its encoder. */
+	struct drm_writeback_connector writeback;
 };
+
+static inline struct movgem_output *to_movgem_output(struct movgem_crtc *crtc)
+{
+	return container_of(crtc, struct movgem_output, crtc);
+}
 
 /**
  * struct movgem_kms - the display of a device
@@ -308,7 +329,11 @@ void movgem_compose_work(struct work_struct *work);
 /* movgem_connector.c */
 int movgem_connector_init(struct movgem_kms *kms, struct movgem_output *output);
 
-/* Pixel formats of planes. */
+/* movgem_writeback.c */
+int movgem_writeback_init(struct movgem_kms *kms, struct movgem_output *output);
+void movgem_writeback_cancel(struct movgem_output *output, u32 count);
+
+/* Pixel formats of planes and of writeback. */
 extern const u32 movgem_kms_formats[];
 extern const unsigned int movgem_kms_num_formats;
 

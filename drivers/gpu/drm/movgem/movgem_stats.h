@@ -160,7 +160,7 @@ struct movgem_stats {
 	/** @jobs_cancelled: jobs that ended with their queue. */
 	atomic64_t jobs_cancelled;
 
-	/** @frames: frames that the display composed for CRCs. */
+	/** @frames: frames that the display composed for CRCs or writeback. */
 	atomic64_t frames;
 
 	/** @frames_faulted: those where memory was not mapped any more. */
