@@ -18,7 +18,7 @@
 /**
  * DOC: Virtual connector
  *
- * The monitor is an EDID: 1280x800 is what it likes best, 1920x1080 the most
+ * Each output has one. The monitor is an EDID: 1280x800 is what it likes best, 1920x1080 the most
  * that it can. It is there until somebody writes 0 to "hotplug" in the
  * connector's directory in debugfs, and again after a 1, each with an uevent.
  */

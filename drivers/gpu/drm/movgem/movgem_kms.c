@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 movgem maintainers */
 
+#include <linux/module.h>
 #include <linux/workqueue.h>
 
 #include <drm/drm_atomic.h>
@@ -23,10 +24,11 @@
 /**
  * DOC: Display
  *
- * There is one CRTC with a primary, an overlay and a cursor plane, a virtual
+ * An output is a CRTC with a primary, an overlay and a cursor plane, a virtual
  * connector whose monitor debugfs takes away and brings back, and a writeback
- * connector. Nobody sees the picture but through writeback and CRCs: so a frame is
- * composed when one of these wants it, and else a page flip is a flip of pointers.
+ * connector. Devices have as many as the module parameter "outputs" says.
+ * Nobody sees the picture but through writeback and CRCs: so a frame is composed
+ * when one of these wants it, and else a page flip is a flip of pointers.
  *
  * A BO on the screen is not pinned. The display reads it as the engine's cores
  * do, through GPU addresses, page tables and a TLB of its own, and it stalls on
@@ -34,6 +36,21 @@
  *
  * The primary node has the display, for its DRM master; the render node has not.
  */
+
+static unsigned int outputs = 1;
+
+static int outputs_set(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 0, MOVGEM_KMS_OUTPUTS_MAX);
+}
+
+static const struct kernel_param_ops outputs_ops = {
+	.set = outputs_set,
+	.get = param_get_uint,
+};
+
+module_param_cb(outputs, &outputs_ops, &outputs, 0644);
+MODULE_PARM_DESC(outputs, "Monitors that devices made from now on have, 0 to 4 (default 1)");
 
 const u32 movgem_kms_formats[] = {
 	DRM_FORMAT_XRGB8888,
@@ -140,19 +157,21 @@ static int output_init(struct movgem_kms *kms, struct movgem_output *output)
  */
 int movgem_kms_init(struct movgem_device *mdev)
 {
+	unsigned int count = READ_ONCE(outputs);
 	struct drm_device *drm = &mdev->drm;
 	struct movgem_kms *kms;
 	int ret;
 
-	if (!mdev->engine->display_read) {
+	if (!count || !mdev->engine->display_read) {
 		drm->driver_features &= ~(DRIVER_MODESET | DRIVER_ATOMIC);
 		return 0;
 	}
 
-	kms = drmm_kzalloc(drm, sizeof(*kms), GFP_KERNEL);
+	kms = drmm_kzalloc(drm, struct_size(kms, outputs, count), GFP_KERNEL);
 	if (!kms)
 		return -ENOMEM;
 	kms->mdev = mdev;
+	kms->num_outputs = count;
 
 	ret = movgem_fb_init(kms);
 	if (ret)
@@ -160,11 +179,13 @@ int movgem_kms_init(struct movgem_device *mdev)
 	ret = mode_config_init(drm);
 	if (ret)
 		return ret;
-	ret = output_init(kms, &kms->output);
-	if (ret)
-		return ret;
+	for (unsigned int i = 0; i < count; i++) {
+		ret = output_init(kms, &kms->outputs[i]);
+		if (ret)
+			return ret;
+	}
 	drm->max_vblank_count = U32_MAX;
-	ret = drm_vblank_init(drm, 1);
+	ret = drm_vblank_init(drm, count);
 	if (ret)
 		return ret;
 
@@ -206,6 +227,7 @@ void movgem_kms_unplug(struct movgem_device *mdev)
 		return;
 
 	switch_off(&mdev->drm);
-	movgem_crtc_drain(&mdev->kms->output.crtc);
+	for (unsigned int i = 0; i < mdev->kms->num_outputs; i++)
+		movgem_crtc_drain(&mdev->kms->outputs[i].crtc);
 	movgem_fb_unplug(mdev->kms);
 }

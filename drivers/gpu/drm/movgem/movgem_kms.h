@@ -29,6 +29,7 @@ struct movgem_vm;
 #define MOVGEM_KMS_HEIGHT_MAX	1080
 #define MOVGEM_KMS_CURSOR_MAX	256
 #define MOVGEM_KMS_LUT_SIZE	256
+#define MOVGEM_KMS_OUTPUTS_MAX	4
 
 /**
  * enum movgem_layer_index - the planes, from the bottom up
@@ -296,8 +297,11 @@ struct movgem_kms {
 		struct list_head imports;
 	} fbs;
 
-	/** @output: the output. */
-	struct movgem_output output;
+	/** @num_outputs: how many @outputs there are. */
+	unsigned int num_outputs;
+
+	/** @outputs: the outputs, by the index of their CRTCs. */
+	struct movgem_output outputs[] __counted_by(num_outputs);
 };
 
 /* movgem_kms.c */

@@ -14,7 +14,7 @@
 /**
  * DOC: Planes
  *
- * The planes have a fixed order, their alpha is premultiplied, they can be
+ * Each CRTC has its own. The planes have a fixed order, their alpha is premultiplied, they can be
  * anywhere on the screen and over its edges, turned round and mirrored, but not
  * scaled. Where there is none the screen is black. A commit leaves what a plane
  * shows in &movgem_crtc.staged, as in registers of hardware, from where the
