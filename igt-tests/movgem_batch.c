@@ -208,7 +208,7 @@ static void test_stall(void)
 	stalls = movgem_stat(rig.fd, "gpu_stall");
 	rig_start(&rig);
 	rig_wait_work(&rig, 0, 1);
-	while (rig_moved(&rig) < 2000)
+	while (rig_moved(&rig) < movgem_rounds(2000))
 		rig_migrate(&rig);
 	rig_wait_work(&rig, 0, 100);
 	rig_stop(&rig);

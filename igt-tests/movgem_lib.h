@@ -70,6 +70,15 @@ void movgem_bo_wait(int fd, uint32_t handle);
 int __movgem_bo_madvise(int fd, uint32_t handle, uint32_t madv, uint32_t *retained);
 /* Returns whether the pages are still there. */
 bool movgem_bo_madvise(int fd, uint32_t handle, uint32_t madv);
+/*
+ * How often to do what is tried until something goes wrong: @usual times, or a quarter
+ * of that where IGT is told that the machine is a slow one (INTEL_SIMULATION=1).
+ */
+static inline unsigned int movgem_rounds(unsigned int usual)
+{
+	return igt_run_in_simulation() ? (usual + 3) / 4 : usual;
+}
+
 /* Makes the kernel scan its shrinkers; skips where that is not allowed. */
 void movgem_drop_slab(void);
 int __movgem_gem_close(int fd, uint32_t handle);

@@ -40,11 +40,11 @@
  *
  * SUBTEST: cpu-hammer
  * Description: Four pages that two CPU writers write to without a break,
- *              1600 moves: no write is lost
+ *              while they are moved hundreds of times: no write is lost
  *
  * SUBTEST: gpu-hammer
- * Description: Four pages that three queues write to without a break, 1600
- *              moves: no write is lost
+ * Description: Four pages that three queues write to without a break while
+ *              they are moved hundreds of times: no write is lost
  *
  * SUBTEST: writers-debugfs
  * Description: Two writing threads, a writing child and jobs of three queues
@@ -97,7 +97,7 @@
  *              and nothing is lost
  *
  * SUBTEST: free-race
- * Description: 400 BOs are made and freed while all pages move: new pages
+ * Description: Hundreds of BOs are made and freed while all pages move: new pages
  *              are zero, contents stay, nothing leaks
  *
  * SUBTEST: sigkill
@@ -344,7 +344,7 @@ static void test_hammer(unsigned int writers, unsigned int views)
 	begin(&cfg);
 	rig_start(&rig);
 	rig_wait_work(&rig, 64, 1);
-	move_times(400);
+	move_times(movgem_rounds(400));
 	rig_wait_work(&rig, 20000, 100);
 	rig_stop(&rig);
 	igt_info("%llu moves of %u pages; writes %llu, jobs %llu\n",
@@ -616,13 +616,13 @@ static void test_everything(void)
 	squeeze_memory(160);
 	rig_start(&rig);
 	movers_start(true);
-	trigger_hugetlb(&rig, 0);
-	for (i = 0; i < 24; i++) {
+	ask_hugepages_once();
+	for (i = 0; i < movgem_rounds(24); i++) {
 		pfns = rig_pfns(&rig);
 		soft_offline(pfns[i * 37 % rig.pages]);
 		free(pfns);
 	}
-	while (rig_moved(&rig) < 5 * rig.pages)
+	while (rig_moved(&rig) < movgem_rounds(5) * rig.pages)
 		usleep(10000);
 	rig_wait_work(&rig, 20000, 16);
 	movers_stop();
@@ -654,7 +654,7 @@ static void test_putback(void)
 	rig_start(&rig);
 	for (round = 0; round < 10 && putback < 4; round++) {
 		if (round & 1)
-			trigger_hugetlb(&rig, round);
+			ask_hugepages_once();
 		else
 			compact_memory();
 		putback = movgem_stat(rig.fd, "putback") - before;
@@ -748,11 +748,11 @@ int igt_main()
 		igt_subtest("queued")
 			test_queued();
 
-		igt_describe("Four pages that two CPU writers write to without a break, 1600 moves: no write is lost");
+		igt_describe("Four pages that two CPU writers write to without a break while they are moved hundreds of times: no write is lost");
 		igt_subtest("cpu-hammer")
 			test_hammer(2, 0);
 
-		igt_describe("Four pages that three queues write to without a break, 1600 moves: no write is lost");
+		igt_describe("Four pages that three queues write to without a break while they are moved hundreds of times: no write is lost");
 		igt_subtest("gpu-hammer")
 			test_hammer(0, 3);
 

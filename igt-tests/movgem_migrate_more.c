@@ -59,7 +59,7 @@ static void test_dma_buf(void)
 
 	rig_start(rig);
 	rig_wait_work(rig, 64, 1);
-	move_at_least(rig, 40 * rig->pages);
+	move_at_least(rig, movgem_rounds(40) * rig->pages);
 	rig_wait_work(rig, 20000, 16);
 	rig_stop(rig);
 	rig_check(rig);
@@ -176,13 +176,14 @@ static void test_pin_race(void)
 		.bos = 2, .threads = 1, .views = 2,
 	};
 	struct rig *rig = the_rig(&cfg);
+	const uint64_t goal = movgem_rounds(20) * rig->pages;
 	int importer;
 	unsigned int round = 0;
 	uint64_t moved;
 
 	rig_start(rig);
 	movers_start(true);
-	while (round < 100 || (rig_moved(rig) < 20 * rig->pages && round < 2000)) {
+	while (round < movgem_rounds(100) || (rig_moved(rig) < goal && round < 2000)) {
 		importer = pin(rig, 0);
 		moved = bo_info(rig, 0).moved;
 		sched_yield();
@@ -195,7 +196,7 @@ static void test_pin_race(void)
 	movers_stop();
 	rig_wait_work(rig, 10000, 8);
 	rig_stop(rig);
-	igt_assert_lte_u64(20 * rig->pages, rig_moved(rig));
+	igt_assert_lte_u64(goal, rig_moved(rig));
 	igt_assert_eq_u32(bo_info(rig, 0).pins, 0);
 	rig_check(rig);
 	rig_fini(rig);
@@ -284,7 +285,7 @@ static void test_free_race(void)
 	rig_start(rig);
 	all_mover_start(rig->fd);
 	movers_start(true);
-	for (round = 0; round < 400; round++) {
+	for (round = 0; round < movgem_rounds(400); round++) {
 		slot = round * 7 % ARRAY_SIZE(handles);
 		if (handles[slot]) {
 			for (j = 0; j < 16 * PAGE / 4; j += PAGE / 4)
@@ -338,7 +339,7 @@ static void test_sigkill(void)
 	igt_assert((void *)ready != MAP_FAILED);
 
 	all_mover_start(fd);
-	for (round = 0; round < 8; round++) {
+	for (round = 0; round < movgem_rounds(8); round++) {
 		struct timespec start = { };
 
 		*ready = false;
@@ -382,11 +383,12 @@ static void test_fork(void)
 {
 	const struct rig_config cfg = { .bos = 2, .views = 2, .threads = 1 };
 	struct rig *rig = the_rig(&cfg);
+	const uint64_t goal = movgem_rounds(20) * rig->pages;
 	unsigned int round = 0;
 
 	rig_start(rig);
 	movers_start(true);
-	while (round < 25 || (rig_moved(rig) < 20 * rig->pages && round < 1000)) {
+	while (round < movgem_rounds(25) || (rig_moved(rig) < goal && round < 1000)) {
 		igt_fork(child, 2)
 			rig_writer(rig, 1 + child, 640);
 		igt_waitchildren();
@@ -396,7 +398,7 @@ static void test_fork(void)
 	movers_stop();
 	rig_wait_work(rig, 0, 8);
 	rig_stop(rig);
-	igt_assert_lte_u64(20 * rig->pages, rig_moved(rig));
+	igt_assert_lte_u64(goal, rig_moved(rig));
 	rig_check(rig);
 	rig_fini(rig);
 }
@@ -409,6 +411,7 @@ static void test_remap(void)
 {
 	const struct rig_config cfg = { .views = 2 };
 	struct rig *rig = the_rig(&cfg);
+	const uint64_t goal = movgem_rounds(20) * rig->pages;
 	size_t size = rig->pages * PAGE, at;
 	unsigned int round = 0;
 	uint8_t *to, *other;
@@ -416,7 +419,7 @@ static void test_remap(void)
 
 	rig_start(rig);
 	movers_start(true);
-	while (round < 80 || (rig_moved(rig) < 20 * rig->pages && round < 5000)) {
+	while (round < movgem_rounds(80) || (rig_moved(rig) < goal && round < 5000)) {
 		rig_write_all(rig);
 
 		/* elsewhere */
@@ -451,7 +454,7 @@ static void test_remap(void)
 	movers_stop();
 	rig_wait_work(rig, 0, 8);
 	rig_stop(rig);
-	igt_assert_lte_u64(20 * rig->pages, rig_moved(rig));
+	igt_assert_lte_u64(goal, rig_moved(rig));
 	rig_check(rig);
 	rig_fini(rig);
 }
@@ -464,6 +467,7 @@ static void test_bind_race(void)
 {
 	const struct rig_config cfg = { .bos = 2, .views = 2, .threads = 1 };
 	struct rig *rig = the_rig(&cfg);
+	const uint64_t goal = movgem_rounds(20) * rig->pages;
 	uint64_t va = 0x40000000ull, out = 0x50000000ull, bo_size;
 	uint32_t vm, queue, handle, word, want;
 	struct movgem_stream stream;
@@ -480,7 +484,7 @@ static void test_bind_race(void)
 
 	rig_start(rig);
 	movers_start(true);
-	while (round < 150 || (rig_moved(rig) < 20 * rig->pages && round < 3000)) {
+	while (round < movgem_rounds(150) || (rig_moved(rig) < goal && round < 3000)) {
 		/* both BOs, then a piece of the other over the middle */
 		movgem_vm_map(rig->fd, vm, rig->handles[round & 1], 0, va,
 			      bo_size, 0);
@@ -518,7 +522,7 @@ static void test_bind_race(void)
 	movers_stop();
 	rig_wait_work(rig, 10000, 8);
 	rig_stop(rig);
-	igt_assert_lte_u64(20 * rig->pages, rig_moved(rig));
+	igt_assert_lte_u64(goal, rig_moved(rig));
 	movgem_stream_fini(&stream);
 	munmap(result, bo_size);
 	rig_check(rig);
@@ -551,7 +555,7 @@ static void test_madvise_race(void)
 	rig_start(rig);
 	movers_start(false);
 	all_mover_start(rig->fd);
-	while (round < 150 || ((!purged || !retained) && round < 600)) {
+	while (round < movgem_rounds(150) || ((!purged || !retained) && round < 600)) {
 		for (i = 0; i < ARRAY_SIZE(handle); i++) {
 			if (handle[i])
 				continue;
@@ -616,7 +620,7 @@ const struct more_case more_cases[] = {
 		"Pins come and go while pages move: no page moves under a pin, and nothing is lost",
 	}, {
 		"free-race", test_free_race,
-		"400 BOs are made and freed while all pages move: new pages are zero, contents stay, nothing leaks",
+		"Hundreds of BOs are made and freed while all pages move: new pages are zero, contents stay, nothing leaks",
 	}, {
 		"sigkill", test_sigkill,
 		"Processes with mappings and jobs are killed while their pages move: nothing leaks",

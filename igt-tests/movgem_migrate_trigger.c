@@ -252,9 +252,9 @@ void squeeze_memory(unsigned int leave_mb)
 
 /*
  * As many as there is memory for, and down again. One write gives up at the first
- * page that cannot be had, so the kernel is asked until it finds no more.
+ * page that cannot be had; with patience the kernel is asked until it finds no more.
  */
-bool trigger_hugetlb(struct rig *rig, unsigned int round)
+static bool ask_hugepages(unsigned int round, unsigned int patience)
 {
 	unsigned long kb = meminfo_kb("MemFree:"), had, reserve = reserve_kb();
 	unsigned long wanted, most = 0;
@@ -270,11 +270,21 @@ bool trigger_hugetlb(struct rig *rig, unsigned int round)
 		had = meminfo_kb("HugePages_Total:");
 		vain = had > most ? 0 : vain + 1;
 		most = had > most ? had : most;
-	} while (had < wanted && vain < HUGEPAGE_PATIENCE);
+	} while (had < wanted && vain < patience);
 	set_hugepages(hugepages_base);
 	igt_info("round %u: %lu huge pages of the %lu that are free memory, asked %u times\n",
 		 round, most - hugepages_base, wanted - hugepages_base, tries);
 	return true;
+}
+
+bool trigger_hugetlb(struct rig *rig, unsigned int round)
+{
+	return ask_hugepages(round, movgem_rounds(HUGEPAGE_PATIENCE));
+}
+
+void ask_hugepages_once(void)
+{
+	ask_hugepages(0, 0);
 }
 
 /* ---- memory blocks ---- */

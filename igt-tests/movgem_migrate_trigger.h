@@ -36,6 +36,9 @@ bool trigger_hugetlb(struct rig *rig, unsigned int round);
 bool trigger_offline(struct rig *rig, unsigned int round);
 bool trigger_soft_offline(struct rig *rig, unsigned int round);
 
+/* Has the kernel make huge pages until it meets one that cannot be had. */
+void ask_hugepages_once(void);
+
 /* One line of /proc/meminfo. */
 unsigned long meminfo_kb(const char *key);
 /*

@@ -177,7 +177,7 @@ static void test_jobs(bool pages)
 	mover_start(rig.fd);
 	for (round = 0; pages && round < 8; round++)
 		rig_migrate(&rig);
-	while (movgem_stat(rig.fd, "pt_moved") - moved < 2000)
+	while (movgem_stat(rig.fd, "pt_moved") - moved < movgem_rounds(2000))
 		usleep(1000);
 	rig_wait_work(&rig, pages ? 10000 : 0, 50);
 	igt_stop_helper(&mover);
@@ -247,8 +247,8 @@ static void test_bind_race(void)
 
 	moved = movgem_stat(fd, "pt_moved");
 	mover_start(fd);
-	for (round = 0; round < 300 ||
-	     movgem_stat(fd, "pt_moved") - moved < 2000; round++) {
+	for (round = 0; round < movgem_rounds(300) ||
+	     movgem_stat(fd, "pt_moved") - moved < movgem_rounds(2000); round++) {
 		/* 16 pages over two tables, most rounds new ones */
 		va = base + ((movgem_rand(&state) % 4096) << 21) +
 		     (512 - 8) * PAGE;
@@ -298,7 +298,7 @@ static void test_free_race(void)
 		live = have;
 	}
 	mover_start(fd);
-	for (round = 0; round < 60; round++) {
+	for (round = 0; round < movgem_rounds(60); round++) {
 		for (i = 0; i < ARRAY_SIZE(vm); i++) {
 			vm[i] = movgem_vm_create(fd);
 			movgem_vm_map(fd, vm[i], handle, 0,

@@ -362,10 +362,10 @@ static void test_race(void)
 	igt_fork(child, 2) {
 		uint64_t seed = child + 1;
 
-		for (i = 0; i < 300; i++)
+		for (i = 0; i < movgem_rounds(300); i++)
 			use_once(&seed, true);
 	}
-	for (i = 0; i < 20; i++) {
+	for (i = 0; i < movgem_rounds(20); i++) {
 		unbind();
 		usleep(20000);
 		bind_again();

@@ -75,6 +75,13 @@ bool igt_only_list_subtests(void)
 	return shim.list;
 }
 
+bool igt_run_in_simulation(void)
+{
+	const char *value = getenv("INTEL_SIMULATION");
+
+	return value && atoi(value);
+}
+
 /* ---- output ---- */
 
 void igt_kmsg(const char *fmt, ...)

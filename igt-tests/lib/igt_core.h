@@ -118,6 +118,7 @@ int igt_shim_group_pop(int state);
 const char *igt_test_name(void);
 const char *igt_subtest_name(void);
 bool igt_only_list_subtests(void);
+bool igt_run_in_simulation(void);
 
 void igt_describe_f(const char *fmt, ...) igt_shim_printf(1, 2);
 #define igt_describe(d)		igt_describe_f("%s", d)

@@ -9,9 +9,9 @@ from igt_guest import run_igt
 ORDER = 40
 
 # KASAN's shadow takes an eighth of the memory, and its quarantine more.
-MEMORY = {"6.12": "1G", "7.2": "1G", "debug": "1536M"}
+MEMORY = {"6.12": "1G", "7.2": "1G", "debug": "1G"}
 # That can go offline. Tests that fill memory take minutes for a gigabyte in the debug kernel.
-DIMM = {"6.12": "1G", "7.2": "1G", "debug": "512M"}
+DIMM = {"6.12": "1G", "7.2": "1G", "debug": "256M"}
 # A device whose driver shares buffers, and one without a driver, for movgem_unbind.
 DEVICES = ["--qemu-arg=-device", "--qemu-arg=virtio-gpu-pci",
            "--qemu-arg=-device", "--qemu-arg=pci-testdev"]
@@ -27,7 +27,8 @@ MAY_SKIP = {"movable_ops": ("movgem_gup",), "folio": (),
 def guest(run):
     kernel, store = run.check.kernel, run.check.store
     run_igt(run, ["--mem", MEMORY[kernel], "--dimm", DIMM[kernel], *DEVICES],
-            without=() if store == STORES[kernel][0] else ANY_STORE, may_skip=MAY_SKIP[store])
+            without=() if store == STORES[kernel][0] else ANY_STORE,
+            may_skip=MAY_SKIP[store])
 
 
 def checks():
