@@ -339,4 +339,22 @@ LIST = [
         "unbind-leaves-jobs", "the jobs of a device that is unbound go on",
         [("movgem_drv.c", "\tmovgem_queue_unplug(mdev);\n", "")],
         ["movgem_unbind@busy"]),
+
+    # ---- the display ----
+    Breakage(
+        "latched-while-composing", "a frame is replaced while it is composed",
+        [("movgem_crtc.c", "\tif (!crtc->pending || (crtc->composed && crtc->pending->event))\n"
+          "\t\treturn NULL;\n",
+          "\tif (!crtc->pending)\n\t\treturn NULL;\n")],
+        ["movgem_kms@flip-back-buffer"]),
+    Breakage(
+        "writeback-fence-early", "the fence of a writeback signals before the copy is made",
+        [("movgem_compose.c", "\tcrc = compose_frame(crtc, frame, &write_err);\n",
+          "\tif (written)\n"
+          "\t\tdrm_writeback_signal_completion(&output->writeback, 0);\n"
+          "\tcrc = compose_frame(crtc, frame, &write_err);\n"),
+         ("movgem_compose.c",
+          "\tif (written)\n"
+          "\t\tdrm_writeback_signal_completion(&output->writeback, write_err);\n", "")],
+        ["movgem_kms@blend,formats"]),
 ]

@@ -1,0 +1,592 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Copyright (C) 2026 movgem maintainers
+ */
+#include <drm_fourcc.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sync_file.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <xf86drm.h>
+
+#include "igt.h"
+#include "movgem_blit_ref.h"
+#include "movgem_kms_rig.h"
+
+#define LONG_MS		((int)(MOVGEM_LONG_NS / 1000000))
+
+uint32_t kms_prop(struct kms_rig *rig, uint32_t object, uint32_t type, const char *name,
+		  uint64_t *value)
+{
+	drmModeObjectProperties *props = drmModeObjectGetProperties(rig->fd, object, type);
+	uint32_t id = 0;
+
+	igt_assert_f(props, "object %u has no properties\n", object);
+	for (uint32_t i = 0; i < props->count_props && !id; i++) {
+		drmModePropertyRes *prop = drmModeGetProperty(rig->fd, props->props[i]);
+
+		igt_assert(prop);
+		if (!strcmp(prop->name, name)) {
+			id = prop->prop_id;
+			if (value)
+				*value = props->prop_values[i];
+		}
+		drmModeFreeProperty(prop);
+	}
+	drmModeFreeObjectProperties(props);
+	return id;
+}
+
+static void find_planes(struct kms_rig *rig)
+{
+	static const int kinds[] = {
+		[DRM_PLANE_TYPE_OVERLAY] = KMS_OVERLAY,
+		[DRM_PLANE_TYPE_PRIMARY] = KMS_PRIMARY,
+		[DRM_PLANE_TYPE_CURSOR] = KMS_CURSOR,
+	};
+	drmModePlaneRes *planes = drmModeGetPlaneResources(rig->fd);
+
+	igt_assert(planes);
+	for (uint32_t i = 0; i < planes->count_planes; i++) {
+		drmModePlane *plane = drmModeGetPlane(rig->fd, planes->planes[i]);
+		bool ours = plane->possible_crtcs & 1u << rig->output;
+		uint64_t type;
+
+		drmModeFreePlane(plane);
+		if (!ours)
+			continue;
+		igt_assert(kms_prop(rig, planes->planes[i], DRM_MODE_OBJECT_PLANE, "type", &type));
+		igt_assert_lte_u64(type, DRM_PLANE_TYPE_CURSOR);
+		rig->planes[kinds[type]] = planes->planes[i];
+	}
+	drmModeFreePlaneResources(planes);
+	for (int i = 0; i < KMS_PLANES; i++)
+		igt_assert_f(rig->planes[i], "no plane %d\n", i);
+}
+
+static bool is_ours(struct kms_rig *rig, const drmModeConnector *connector)
+{
+	drmModeEncoder *encoder = drmModeGetEncoder(rig->fd, connector->encoders[0]);
+	bool ours;
+
+	igt_assert(encoder);
+	ours = encoder->possible_crtcs & 1u << rig->output;
+	drmModeFreeEncoder(encoder);
+	return ours;
+}
+
+void kms_rig_init(struct kms_rig *rig, int fd)
+{
+	kms_rig_init_output(rig, fd, 0);
+}
+
+void kms_rig_init_output(struct kms_rig *rig, int fd, unsigned int output)
+{
+	drmModeRes *res = drmModeGetResources(fd);
+
+	igt_require_f(res && res->count_crtcs > (int)output, "the device has no display %u\n",
+		      output);
+	*rig = (struct kms_rig) { .fd = fd, .output = output, .crtc = res->crtcs[output] };
+	drmModeFreeResources(res);
+
+	igt_assert_eq(drmSetClientCap(fd, DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1), 0);
+	igt_assert_eq(drmSetClientCap(fd, DRM_CLIENT_CAP_ATOMIC, 1), 0);
+	igt_assert_eq(drmSetClientCap(fd, DRM_CLIENT_CAP_WRITEBACK_CONNECTORS, 1), 0);
+
+	res = drmModeGetResources(fd);
+	igt_assert(res);
+	for (int i = 0; i < res->count_connectors; i++) {
+		drmModeConnector *connector = drmModeGetConnectorCurrent(fd, res->connectors[i]);
+
+		igt_assert(connector);
+		if (!is_ours(rig, connector))
+			;
+		else if (connector->connector_type == DRM_MODE_CONNECTOR_WRITEBACK)
+			rig->writeback = connector->connector_id;
+		else
+			rig->connector = connector->connector_id;
+		drmModeFreeConnector(connector);
+	}
+	drmModeFreeResources(res);
+	igt_assert(rig->connector && rig->writeback);
+	find_planes(rig);
+}
+
+drmModeModeInfo kms_mode(struct kms_rig *rig, int width, int height)
+{
+	drmModeConnector *connector = drmModeGetConnector(rig->fd, rig->connector);
+	drmModeModeInfo mode = { };
+
+	igt_assert(connector);
+	for (int i = 0; i < connector->count_modes && !mode.hdisplay; i++)
+		if (connector->modes[i].hdisplay == width && connector->modes[i].vdisplay == height)
+			mode = connector->modes[i];
+	drmModeFreeConnector(connector);
+	igt_assert_f(mode.hdisplay, "no mode %dx%d\n", width, height);
+	return mode;
+}
+
+/* ---- framebuffers ---- */
+
+int __kms_fb_add(struct kms_fb *fb)
+{
+	struct drm_mode_fb_cmd2 cmd = {
+		.width = fb->width,
+		.height = fb->height,
+		.pixel_format = fb->format,
+		.handles[0] = fb->handle,
+		.pitches[0] = fb->pitch,
+	};
+	int ret = movgem_ioctl(fb->fd, DRM_IOCTL_MODE_ADDFB2, &cmd);
+
+	fb->id = cmd.fb_id;
+	return ret;
+}
+
+void kms_fb_init(struct kms_fb *fb, int fd, uint32_t width, uint32_t height, uint32_t format)
+{
+	*fb = (struct kms_fb) {
+		.fd = fd,
+		.width = width,
+		.height = height,
+		.format = format,
+		.pitch = width * ref_format_bytes(format),
+	};
+	fb->size = ALIGN((uint64_t)fb->pitch * height, MOVGEM_PAGE);
+	fb->handle = movgem_bo_create(fd, fb->size, 0);
+	fb->map = movgem_bo_mmap(fd, fb->handle, fb->size);
+	igt_assert_eq(__kms_fb_add(fb), 0);
+}
+
+void kms_fb_fini(struct kms_fb *fb)
+{
+	igt_assert_eq(drmModeRmFB(fb->fd, fb->id), 0);
+	munmap(fb->map, fb->size);
+	igt_assert_eq(__movgem_gem_close(fb->fd, fb->handle), 0);
+}
+
+void kms_fb_draw(struct kms_fb *fb, uint32_t seed)
+{
+	movgem_fill_pattern(fb->map, fb->size, seed);
+}
+
+/* ---- scenes ---- */
+
+struct kms_layer kms_whole(const struct kms_fb *fb, int x, int y)
+{
+	return (struct kms_layer) { .fb = fb, .x = x, .y = y, .w = fb->width, .h = fb->height };
+}
+
+static void add(struct kms_rig *rig, drmModeAtomicReq *req, uint32_t object, uint32_t type,
+		const char *name, uint64_t value)
+{
+	uint32_t prop = kms_prop(rig, object, type, name, NULL);
+
+	igt_assert_f(prop, "object %u has no property %s\n", object, name);
+	igt_assert(drmModeAtomicAddProperty(req, object, prop, value) > 0);
+}
+
+static void add_plane(struct kms_rig *rig, drmModeAtomicReq *req, uint32_t plane,
+		      const struct kms_layer *layer)
+{
+	const uint32_t type = DRM_MODE_OBJECT_PLANE;
+
+	add(rig, req, plane, type, "FB_ID", layer->fb ? layer->fb->id : 0);
+	add(rig, req, plane, type, "CRTC_ID", layer->fb ? rig->crtc : 0);
+	/* Else the legacy calls had what an earlier scene has left. */
+	add(rig, req, plane, type, "rotation", layer->rotation ?: DRM_MODE_ROTATE_0);
+	if (!layer->fb)
+		return;
+	add(rig, req, plane, type, "CRTC_X", layer->x);
+	add(rig, req, plane, type, "CRTC_Y", layer->y);
+	add(rig, req, plane, type, "CRTC_W", layer->w);
+	add(rig, req, plane, type, "CRTC_H", layer->h);
+	add(rig, req, plane, type, "SRC_X", (uint64_t)layer->src_x << 16);
+	add(rig, req, plane, type, "SRC_Y", (uint64_t)layer->src_y << 16);
+	add(rig, req, plane, type, "SRC_W", (uint64_t)layer->w << 16);
+	add(rig, req, plane, type, "SRC_H", (uint64_t)layer->h << 16);
+}
+
+static uint32_t create_blob(struct kms_rig *rig, const void *data, size_t size)
+{
+	uint32_t blob = 0;
+
+	if (data)
+		igt_assert_eq(drmModeCreatePropertyBlob(rig->fd, data, size, &blob), 0);
+	return blob;
+}
+
+static void destroy_blob(struct kms_rig *rig, uint32_t blob)
+{
+	if (blob)
+		igt_assert_eq(drmModeDestroyPropertyBlob(rig->fd, blob), 0);
+}
+
+/* Both connectors are on the CRTC whenever it is on: a copy is no modeset then. */
+static void add_scene(struct kms_rig *rig, drmModeAtomicReq *req, const struct kms_scene *scene,
+		      uint32_t mode, uint32_t lut)
+{
+	add(rig, req, rig->connector, DRM_MODE_OBJECT_CONNECTOR, "CRTC_ID", rig->crtc);
+	add(rig, req, rig->writeback, DRM_MODE_OBJECT_CONNECTOR, "CRTC_ID", rig->crtc);
+	add(rig, req, rig->crtc, DRM_MODE_OBJECT_CRTC, "MODE_ID", mode);
+	add(rig, req, rig->crtc, DRM_MODE_OBJECT_CRTC, "ACTIVE", 1);
+	add(rig, req, rig->crtc, DRM_MODE_OBJECT_CRTC, "GAMMA_LUT", lut);
+	for (int i = 0; i < KMS_PLANES; i++)
+		add_plane(rig, req, rig->planes[i], &scene->layers[i]);
+}
+
+int __kms_show(struct kms_rig *rig, const struct kms_scene *scene, struct kms_commit *commit)
+{
+	uint32_t mode = create_blob(rig, &scene->mode, sizeof(scene->mode));
+	uint32_t lut = create_blob(rig, scene->lut, 256 * sizeof(*scene->lut));
+	drmModeAtomicReq *req = drmModeAtomicAlloc();
+	int32_t out_fence = -1, writeback_fence = -1;
+	int ret;
+
+	igt_assert(req);
+	add_scene(rig, req, scene, mode, lut);
+	if (commit->writeback) {
+		add(rig, req, rig->writeback, DRM_MODE_OBJECT_CONNECTOR, "WRITEBACK_FB_ID",
+		    commit->writeback->id);
+		add(rig, req, rig->writeback, DRM_MODE_OBJECT_CONNECTOR,
+		    "WRITEBACK_OUT_FENCE_PTR", (uintptr_t)&writeback_fence);
+	}
+	if (commit->fences) {
+		add(rig, req, rig->planes[KMS_PRIMARY], DRM_MODE_OBJECT_PLANE, "IN_FENCE_FD",
+		    commit->in_fence);
+		add(rig, req, rig->crtc, DRM_MODE_OBJECT_CRTC, "OUT_FENCE_PTR",
+		    (uintptr_t)&out_fence);
+	}
+	ret = drmModeAtomicCommit(rig->fd, req, commit->flags, (void *)(uintptr_t)commit->user_data);
+	drmModeAtomicFree(req);
+	destroy_blob(rig, mode);
+	destroy_blob(rig, lut);
+	commit->writeback_fence = writeback_fence;
+	commit->out_fence = out_fence;
+	return ret;
+}
+
+void kms_show_at_once(struct kms_rig *rigs, const struct kms_scene *scenes, unsigned int count)
+{
+	drmModeAtomicReq *req = drmModeAtomicAlloc();
+	uint32_t modes[4];
+
+	igt_assert(req);
+	igt_assert_lte_u32(count, ARRAY_SIZE(modes));
+	for (unsigned int i = 0; i < count; i++) {
+		modes[i] = create_blob(&rigs[i], &scenes[i].mode, sizeof(scenes[i].mode));
+		add_scene(&rigs[i], req, &scenes[i], modes[i], 0);
+	}
+	igt_assert_eq(drmModeAtomicCommit(rigs->fd, req, DRM_MODE_ATOMIC_ALLOW_MODESET, NULL), 0);
+	drmModeAtomicFree(req);
+	for (unsigned int i = 0; i < count; i++)
+		destroy_blob(&rigs[i], modes[i]);
+}
+
+void kms_show(struct kms_rig *rig, const struct kms_scene *scene)
+{
+	struct kms_commit commit = { .flags = DRM_MODE_ATOMIC_ALLOW_MODESET };
+
+	igt_assert_eq(__kms_show(rig, scene, &commit), 0);
+}
+
+int kms_fence_result(int fence)
+{
+	struct sync_file_info info = { };
+	struct pollfd pfd = { .fd = fence, .events = POLLIN };
+
+	igt_assert_lte(0, fence);
+	igt_assert_f(poll(&pfd, 1, LONG_MS) == 1, "a fence does not signal\n");
+	igt_assert_eq(ioctl(fence, SYNC_IOC_FILE_INFO, &info), 0);
+	close(fence);
+	return info.status == 1 ? 0 : info.status;
+}
+
+uint8_t *kms_show_and_write(struct kms_rig *rig, const struct kms_scene *scene,
+			    const struct kms_fb *to)
+{
+	uint8_t *pixels = malloc(to->size);
+	struct kms_commit commit = {
+		.flags = DRM_MODE_ATOMIC_ALLOW_MODESET,
+		.writeback = to,
+	};
+
+	igt_assert(pixels);
+	igt_assert_eq(__kms_show(rig, scene, &commit), 0);
+	igt_assert_eq(kms_fence_result(commit.writeback_fence), 0);
+	/* At once, and the last of it first: that may not be there yet. */
+	for (uint64_t at = to->size; at; at -= MOVGEM_PAGE)
+		memcpy(pixels + at - MOVGEM_PAGE, to->map + at - MOVGEM_PAGE, MOVGEM_PAGE);
+	return pixels;
+}
+
+void kms_off(struct kms_rig *rig)
+{
+	drmModeAtomicReq *req = drmModeAtomicAlloc();
+	struct kms_layer none = { };
+
+	igt_assert(req);
+	add(rig, req, rig->connector, DRM_MODE_OBJECT_CONNECTOR, "CRTC_ID", 0);
+	add(rig, req, rig->writeback, DRM_MODE_OBJECT_CONNECTOR, "CRTC_ID", 0);
+	add(rig, req, rig->crtc, DRM_MODE_OBJECT_CRTC, "MODE_ID", 0);
+	add(rig, req, rig->crtc, DRM_MODE_OBJECT_CRTC, "ACTIVE", 0);
+	for (int i = 0; i < KMS_PLANES; i++)
+		add_plane(rig, req, rig->planes[i], &none);
+	igt_assert_eq(drmModeAtomicCommit(rig->fd, req, DRM_MODE_ATOMIC_ALLOW_MODESET, NULL), 0);
+	drmModeAtomicFree(req);
+}
+
+bool kms_event_pending(struct kms_rig *rig)
+{
+	struct pollfd pfd = { .fd = rig->fd, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) == 1;
+}
+
+unsigned int kms_event(struct kms_rig *rig, uint64_t user_data)
+{
+	struct pollfd pfd = { .fd = rig->fd, .events = POLLIN };
+	struct drm_event_vblank event;
+
+	igt_assert_f(poll(&pfd, 1, LONG_MS) == 1, "no event comes\n");
+	igt_assert_eq(read(rig->fd, &event, sizeof(event)), sizeof(event));
+	igt_assert_eq_u32(event.base.type, DRM_EVENT_FLIP_COMPLETE);
+	igt_assert_eq_u64(event.user_data, user_data);
+	igt_assert_eq_u32(event.crtc_id, rig->crtc);
+	return event.sequence;
+}
+
+/* ---- what it looks like ---- */
+
+/* The part of a layer that is shown, turned as it is shown; to be freed. */
+static uint8_t *turned(const struct kms_layer *layer, unsigned int cpp)
+{
+	bool half = layer->rotation & DRM_MODE_ROTATE_180;
+	bool flip_x = half ^ !!(layer->rotation & DRM_MODE_REFLECT_X);
+	bool flip_y = half ^ !!(layer->rotation & DRM_MODE_REFLECT_Y);
+	uint8_t *pixels = malloc((size_t)layer->w * layer->h * cpp);
+
+	igt_assert(pixels);
+	for (unsigned int y = 0; y < layer->h; y++) {
+		for (unsigned int x = 0; x < layer->w; x++) {
+			unsigned int sx = layer->src_x + (flip_x ? layer->w - 1 - x : x);
+			unsigned int sy = layer->src_y + (flip_y ? layer->h - 1 - y : y);
+
+			memcpy(pixels + ((size_t)y * layer->w + x) * cpp,
+			       layer->fb->map + (size_t)sy * layer->fb->pitch + sx * cpp, cpp);
+		}
+	}
+	return pixels;
+}
+
+static void add_layer(const struct kms_scene *scene, const struct kms_layer *layer, uint32_t *out)
+{
+	unsigned int width = scene->mode.hdisplay, height = scene->mode.vdisplay;
+	unsigned int cpp = ref_format_bytes(layer->fb->format);
+	int x1 = max(layer->x, 0), y1 = max(layer->y, 0);
+	int x2 = min(layer->x + (int)layer->w, (int)width);
+	int y2 = min(layer->y + (int)layer->h, (int)height);
+	struct drm_movgem_cmd_blit cmd = {
+		.hdr.flags = DRM_MOVGEM_BLIT_SRC_OVER,
+		.src = {
+			.format = layer->fb->format,
+			.pitch = layer->w * cpp,
+			.width = layer->w,
+			.height = layer->h,
+			.x = x1 - layer->x,
+			.y = y1 - layer->y,
+			.w = x2 - x1,
+			.h = y2 - y1,
+		},
+		.dst = {
+			.format = DRM_FORMAT_XRGB8888,
+			.pitch = width * 4,
+			.width = width,
+			.height = height,
+			.x = x1,
+			.y = y1,
+			.w = x2 - x1,
+			.h = y2 - y1,
+		},
+	};
+	uint8_t *pixels;
+
+	if (x1 >= x2 || y1 >= y2)
+		return;
+	pixels = turned(layer, cpp);
+	ref_blit(&cmd, pixels, (uint8_t *)out);
+	free(pixels);
+}
+
+static uint32_t ramp(uint16_t value)
+{
+	return (value * 255u + 32767) / 65535;
+}
+
+uint32_t *kms_reference(const struct kms_scene *scene)
+{
+	size_t count = (size_t)scene->mode.hdisplay * scene->mode.vdisplay;
+	uint32_t *out = malloc(count * sizeof(*out));
+
+	igt_assert(out);
+	for (size_t i = 0; i < count; i++)
+		out[i] = 0xff000000;
+	for (int i = 0; i < KMS_PLANES; i++)
+		if (scene->layers[i].fb)
+			add_layer(scene, &scene->layers[i], out);
+	for (size_t i = 0; i < count && scene->lut; i++)
+		out[i] = 0xff000000 | ramp(scene->lut[out[i] >> 16 & 255].red) << 16 |
+			 ramp(scene->lut[out[i] >> 8 & 255].green) << 8 |
+			 ramp(scene->lut[out[i] & 255].blue);
+	return out;
+}
+
+/* The CRC-32 of Ethernet. */
+static uint32_t crc32(const void *data, size_t size)
+{
+	static uint32_t table[256];
+	const uint8_t *p = data;
+	uint32_t crc = ~0u;
+
+	for (uint32_t i = 0; i < 256 && !table[255]; i++) {
+		uint32_t c = i;
+
+		for (int bit = 0; bit < 8; bit++)
+			c = c >> 1 ^ (c & 1 ? 0xedb88320u : 0);
+		table[i] = c;
+	}
+	while (size--)
+		crc = crc >> 8 ^ table[(crc ^ *p++) & 255];
+	return ~crc;
+}
+
+uint32_t kms_reference_crc(const struct kms_scene *scene)
+{
+	uint32_t *out = kms_reference(scene);
+	uint32_t crc = crc32(out, (size_t)scene->mode.hdisplay * scene->mode.vdisplay * 4);
+
+	free(out);
+	return crc;
+}
+
+int kms_crc_open(struct kms_rig *rig)
+{
+	char name[32];
+	int file;
+
+	movgem_require_debugfs(rig->fd);
+	snprintf(name, sizeof(name), "crtc-%u/crc/control", rig->output);
+	file = igt_debugfs_open(rig->fd, name, O_WRONLY);
+	igt_require_f(file >= 0, "no CRCs in debugfs\n");
+	igt_assert_eq(write(file, "auto", 4), 4);
+	close(file);
+	snprintf(name, sizeof(name), "crtc-%u/crc/data", rig->output);
+	file = igt_debugfs_open(rig->fd, name, O_RDONLY);
+	igt_assert_f(file >= 0, "crc/data: %s\n", strerror(errno));
+	return file;
+}
+
+uint32_t kms_crc_read(int file, uint32_t *frame)
+{
+	uint32_t number, crc;
+	char line[64] = "";
+	ssize_t len;
+
+	len = read(file, line, sizeof(line) - 1);
+	igt_assert_f(len > 0, "crc/data: %s\n", strerror(errno));
+	igt_assert_f(sscanf(line, "%x %x", &number, &crc) == 2, "crc/data says '%s'\n", line);
+	if (frame)
+		*frame = number;
+	return crc;
+}
+
+uint32_t kms_crc(struct kms_rig *rig)
+{
+	int file = kms_crc_open(rig);
+	uint32_t crc = kms_crc_read(file, NULL);
+
+	close(file);
+	return crc;
+}
+
+void kms_expect(struct kms_rig *rig, const struct kms_scene *scene)
+{
+	igt_assert_eq_u32(kms_crc(rig), kms_reference_crc(scene));
+}
+
+/* ---- scenes that tests share ---- */
+
+drmModeModeInfo kms_small_mode(struct kms_rig *rig)
+{
+	return kms_mode(rig, 640, 480);
+}
+
+void kms_full_screen(struct kms_rig *rig, struct kms_scene *scene, struct kms_fb *fb,
+		     drmModeModeInfo mode)
+{
+	kms_fb_init(fb, rig->fd, mode.hdisplay, mode.vdisplay, DRM_FORMAT_XRGB8888);
+	kms_fb_draw(fb, 1);
+	*scene = (struct kms_scene) { .mode = mode };
+	scene->layers[KMS_PRIMARY] = kms_whole(fb, 0, 0);
+}
+
+void kms_blend_init(struct kms_rig *rig, struct kms_blend *b, uint32_t primary,
+		    uint32_t overlay)
+{
+	const uint32_t format[] = { primary, overlay, DRM_FORMAT_ARGB8888 };
+	static const struct { int w, h; } size[] = { { 640, 480 }, { 200, 150 }, { 64, 64 } };
+
+	b->scene = (struct kms_scene) { .mode = kms_small_mode(rig) };
+	for (int i = 0; i < KMS_PLANES; i++) {
+		kms_fb_init(&b->fbs[i], rig->fd, size[i].w, size[i].h, format[i]);
+		kms_fb_draw(&b->fbs[i], i);
+		b->scene.layers[i] = kms_whole(&b->fbs[i], 0, 0);
+	}
+	b->scene.layers[KMS_OVERLAY] = (struct kms_layer) {
+		.fb = &b->fbs[KMS_OVERLAY],
+		.x = 37,
+		.y = -20,
+		.src_x = 3,
+		.src_y = 5,
+		.w = 191,
+		.h = 140,
+	};
+	b->scene.layers[KMS_CURSOR].x = 600;
+	b->scene.layers[KMS_CURSOR].y = 450;
+}
+
+void kms_blend_fini(struct kms_blend *b)
+{
+	for (int i = 0; i < KMS_PLANES; i++)
+		kms_fb_fini(&b->fbs[i]);
+}
+
+void kms_check_copy(struct kms_rig *rig, const struct kms_scene *scene, struct kms_fb *fb)
+{
+	unsigned int cpp = ref_format_bytes(fb->format);
+	uint32_t *want = kms_reference(scene);
+	uint8_t *pixels;
+
+	memset(fb->map, 0, fb->size);
+	pixels = kms_show_and_write(rig, scene, fb);
+
+	for (unsigned int y = 0; y < fb->height; y++) {
+		for (unsigned int x = 0; x < fb->width; x++) {
+			const uint8_t *pixel = (uint8_t *)&want[y * fb->width + x];
+			uint8_t packed[4];
+
+			ref_pack(fb->format, ref_unpack(DRM_FORMAT_XRGB8888, pixel), packed);
+			igt_assert_f(!memcmp(packed, pixels + y * fb->pitch + x * cpp, cpp),
+				     "%s: pixel %u,%u of the copy is wrong\n",
+				     ref_format_name(fb->format), x, y);
+		}
+	}
+	free(pixels);
+	free(want);
+}

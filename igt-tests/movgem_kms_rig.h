@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Copyright (C) 2026 movgem maintainers
+ *
+ * The display of a device: framebuffers, scenes of up to one layer a plane, how
+ * they have to look, and how the driver shows them.
+ */
+#ifndef MOVGEM_KMS_RIG_H
+#define MOVGEM_KMS_RIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <xf86drmMode.h>
+
+#include "movgem_lib.h"
+
+enum {
+	KMS_PRIMARY,
+	KMS_OVERLAY,
+	KMS_CURSOR,
+	KMS_PLANES,
+};
+
+struct kms_rig {
+	int fd;
+	unsigned int output;
+	uint32_t crtc;
+	uint32_t connector;
+	uint32_t writeback;
+	uint32_t planes[KMS_PLANES];
+};
+
+/* Finds what there is of the first output; skips where the device has no display. */
+void kms_rig_init(struct kms_rig *rig, int fd);
+/* The same of an output by number; skips where there are not as many. */
+void kms_rig_init_output(struct kms_rig *rig, int fd, unsigned int output);
+/* Switches the display off. */
+void kms_off(struct kms_rig *rig);
+/* Id of a property, 0 if the object has none of that name, and its value. */
+uint32_t kms_prop(struct kms_rig *rig, uint32_t object, uint32_t type, const char *name,
+		  uint64_t *value);
+/* A mode of the connector, by size; fails the test where it is not in the list. */
+drmModeModeInfo kms_mode(struct kms_rig *rig, int width, int height);
+
+/* ---- framebuffers ---- */
+
+struct kms_fb {
+	int fd;
+	uint32_t id;
+	uint32_t handle;
+	uint32_t width;
+	uint32_t height;
+	uint32_t format;
+	uint32_t pitch;
+	uint64_t size;
+	uint8_t *map;
+};
+
+/* Of a BO of its own, mapped. */
+void kms_fb_init(struct kms_fb *fb, int fd, uint32_t width, uint32_t height, uint32_t format);
+void kms_fb_fini(struct kms_fb *fb);
+/* A framebuffer of a BO that is there; 0 or -errno. */
+int __kms_fb_add(struct kms_fb *fb);
+/* Fills it with pixels that a number says. */
+void kms_fb_draw(struct kms_fb *fb, uint32_t seed);
+
+/* ---- scenes ---- */
+
+/* What a plane shows; nothing without a framebuffer. */
+struct kms_layer {
+	const struct kms_fb *fb;
+	/* On the screen, the left upper corner. */
+	int x, y;
+	/* Part of the framebuffer. */
+	unsigned int src_x, src_y, w, h;
+	/* DRM_MODE_ROTATE_*, DRM_MODE_REFLECT_*; 0 is as it is. */
+	unsigned int rotation;
+};
+
+struct kms_scene {
+	drmModeModeInfo mode;
+	struct kms_layer layers[KMS_PLANES];
+	/* 256 entries, or NULL. */
+	const struct drm_color_lut *lut;
+};
+
+/* A layer that shows all of a framebuffer. */
+struct kms_layer kms_whole(const struct kms_fb *fb, int x, int y);
+
+struct kms_commit {
+	/* DRM_MODE_ATOMIC_*, DRM_MODE_PAGE_FLIP_EVENT. */
+	uint32_t flags;
+	uint64_t user_data;
+	/* Where a copy goes, or NULL; with it the fence comes back. */
+	const struct kms_fb *writeback;
+	int writeback_fence;
+	/* For the primary plane, if @fences. */
+	bool fences;
+	int in_fence;
+	int out_fence;
+};
+
+/* Shows a scene; 0 or -errno. */
+int __kms_show(struct kms_rig *rig, const struct kms_scene *scene, struct kms_commit *commit);
+/* Shows it, and comes back when it is on the screen. */
+void kms_show(struct kms_rig *rig, const struct kms_scene *scene);
+/* A scene without gamma on each of some outputs of one device, in one commit. */
+void kms_show_at_once(struct kms_rig *rigs, const struct kms_scene *scenes, unsigned int count);
+/* The same as kms_show(), with a copy: the pixels there when its fence signals, to be freed. */
+uint8_t *kms_show_and_write(struct kms_rig *rig, const struct kms_scene *scene,
+			    const struct kms_fb *to);
+/* Waits for a fence's file and closes it; the error on the fence, or 0. */
+int kms_fence_result(int fence);
+/* Waits for the event of a flip; returns the vblank's number. */
+unsigned int kms_event(struct kms_rig *rig, uint64_t user_data);
+/* Whether one has come. */
+bool kms_event_pending(struct kms_rig *rig);
+
+/* ---- what it looks like ---- */
+
+/* XRGB8888 with X of 255, as the scene has to look; to be freed. */
+uint32_t *kms_reference(const struct kms_scene *scene);
+/* The CRC that it has to have. */
+uint32_t kms_reference_crc(const struct kms_scene *scene);
+/* Starts to read CRCs, skips without debugfs. */
+int kms_crc_open(struct kms_rig *rig);
+/* The next one, and its frame if wanted. */
+uint32_t kms_crc_read(int file, uint32_t *frame);
+/* The CRC of what is on the screen now. */
+uint32_t kms_crc(struct kms_rig *rig);
+/* Has to be this. */
+void kms_expect(struct kms_rig *rig, const struct kms_scene *scene);
+
+/* ---- scenes that tests share ---- */
+
+/* A mode that is small, as each pixel takes time in a guest. */
+drmModeModeInfo kms_small_mode(struct kms_rig *rig);
+/* A picture over all of the screen. */
+void kms_full_screen(struct kms_rig *rig, struct kms_scene *scene, struct kms_fb *fb,
+		     drmModeModeInfo mode);
+
+/* A picture with an overlay and a cursor that reach over the screen's edges. */
+struct kms_blend {
+	struct kms_scene scene;
+	struct kms_fb fbs[KMS_PLANES];
+};
+
+void kms_blend_init(struct kms_rig *rig, struct kms_blend *b, uint32_t primary,
+		    uint32_t overlay);
+void kms_blend_fini(struct kms_blend *b);
+/* Shows a scene and has it copied, and looks at each pixel of the copy. */
+void kms_check_copy(struct kms_rig *rig, const struct kms_scene *scene, struct kms_fb *fb);
+
+#endif /* MOVGEM_KMS_RIG_H */
