@@ -15,12 +15,14 @@
 #include "igt_kmod.h"
 #include "igt_syncobj.h"
 #include "movgem_blit_ref.h"
+#include "movgem_kms_moves.h"
 #include "movgem_kms_rig.h"
 #include "movgem_rig.h"
 
 /**
  * TEST: movgem kms
- * Description: The display shows what it is told to, pixel by pixel.
+ * Description: The display shows what it is told to, pixel by pixel, while the
+ *              pages of what it shows move.
  * Category: Display
  * Mega feature: General Display Features
  * Sub-category: kms
@@ -79,6 +81,21 @@
  * SUBTEST: edid-override
  * Description: A user's EDID in debugfs takes the place of the monitor's own.
  *
+ * SUBTEST: scanout-moves
+ * Description: The picture stays as it is while its pages move.
+ *
+ * SUBTEST: write-after-move
+ * Description: What is written after a move is shown.
+ *
+ * SUBTEST: writeback-moves
+ * Description: Copies are whole although the pages that they go to move.
+ *
+ * SUBTEST: held-pages
+ * Description: Pages in the kernel's hands are shown, sooner or later.
+ *
+ * SUBTEST: not-purged
+ * Description: A buffer that has a framebuffer is not purged.
+ *
  * SUBTEST: import
  * Description: A buffer of another driver is shown.
  *
@@ -86,7 +103,7 @@
  * Description: A process that ends with its picture on leaves nothing behind.
  */
 
-IGT_TEST_DESCRIPTION("The display of movgem.");
+IGT_TEST_DESCRIPTION("The display of movgem, and pages that move under it.");
 
 static struct kms_rig rig;
 
@@ -789,6 +806,7 @@ int igt_main()
 	}
 
 	movgem_subtests(tests, ARRAY_SIZE(tests), fd);
+	kms_move_subtests(fd);
 
 	igt_fixture()
 		movgem_close(fd);

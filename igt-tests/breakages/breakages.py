@@ -342,6 +342,10 @@ LIST = [
 
     # ---- the display ----
     Breakage(
+        "display-tlb-not-invalidated", "the display's TLB is left out of invalidations",
+        [("movgem_soft.c", "\tmovgem_soft_tlb_flush(&se->display);\n", "")],
+        ["movgem_kms@write-after-move"]),
+    Breakage(
         "latched-while-composing", "a frame is replaced while it is composed",
         [("movgem_crtc.c", "\tif (!crtc->pending || (crtc->composed && crtc->pending->event))\n"
           "\t\treturn NULL;\n",
@@ -357,4 +361,9 @@ LIST = [
           "\tif (written)\n"
           "\t\tdrm_writeback_signal_completion(&output->writeback, write_err);\n", "")],
         ["movgem_kms@blend,formats"]),
+    Breakage(
+        "purge-framebuffer", "a BO is purged that is on the screen",
+        [("movgem_shrinker.c", "!movgem_bo_kept(bo) && !away",
+          "!bo->pins && !bo->exports && !away")],
+        ["movgem_kms@not-purged"]),
 ]

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Copyright (C) 2026 movgem maintainers
+ */
+#include <drm_fourcc.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "igt.h"
+#include "movgem_kms_moves.h"
+#include "movgem_kms_rig.h"
+#include "movgem_migrate_trigger.h"
+
+static struct kms_rig rig;
+
+/* Has a BO's pages moved all the time. */
+struct mover {
+	pthread_t thread;
+	int fd;
+	uint64_t id;
+	bool compact;
+	bool stop;
+};
+
+static void *mover_thread(void *arg)
+{
+	struct mover *mover = arg;
+
+	while (!READ_ONCE(mover->stop)) {
+		__movgem_migrate_bo(mover->fd, mover->id);
+		if (mover->compact)
+			compact_memory();
+	}
+	return NULL;
+}
+
+static void mover_start(struct mover *mover, int fd, uint64_t id, bool compact)
+{
+	*mover = (struct mover) { .fd = fd, .id = id, .compact = compact };
+	igt_assert_eq(pthread_create(&mover->thread, NULL, mover_thread, mover), 0);
+}
+
+static void mover_stop(struct mover *mover)
+{
+	WRITE_ONCE(mover->stop, true);
+	igt_assert_eq(pthread_join(mover->thread, NULL), 0);
+}
+
+static void require_moves(int fd)
+{
+	movgem_require_debugfs(fd);
+	igt_require_f(movgem_can_move(fd), "pages do not move\n");
+}
+
+/* On the screen, not pinned, and mapped for the display. */
+static void expect_movable(int fd, uint64_t id)
+{
+	struct movgem_gem gem;
+
+	igt_assert(movgem_gem_row(fd, id, &gem));
+	igt_assert_eq_u64(gem.pins, 0);
+	igt_assert_eq_u64(gem.gpu_maps, 1);
+}
+
+static void test_scanout_moves(int fd)
+{
+	uint64_t ids[KMS_PLANES], moved;
+	struct mover mover;
+	struct kms_blend b;
+	uint32_t want;
+	int file;
+
+	require_moves(fd);
+	kms_blend_init(&rig, &b, DRM_FORMAT_XRGB8888, DRM_FORMAT_ARGB8888);
+	want = kms_reference_crc(&b.scene);
+	kms_show(&rig, &b.scene);
+	for (int i = 0; i < KMS_PLANES; i++) {
+		ids[i] = movgem_bo_id(fd, b.fbs[i].handle);
+		expect_movable(fd, ids[i]);
+	}
+	igt_assert_eq_u32(kms_crc(&rig), want);
+	for (int i = 0; i < KMS_PLANES; i++) {
+		igt_assert_eq_u64(movgem_migrate_bo(fd, ids[i]), b.fbs[i].size / MOVGEM_PAGE);
+		igt_assert_eq_u32(kms_crc(&rig), want);
+	}
+
+	for (int i = 0; i < KMS_PLANES; i++) {
+		file = kms_crc_open(&rig);
+		moved = movgem_bo_moved(fd, b.fbs[i].handle);
+		mover_start(&mover, fd, ids[i], i == KMS_PRIMARY);
+		for (int k = 0; k < 20; k++)
+			igt_assert_eq_u32(kms_crc_read(file, NULL), want);
+		/* What nobody reads for two seconds DRM complains of. */
+		close(file);
+		mover_stop(&mover);
+		igt_assert_lt_u64(moved, movgem_bo_moved(fd, b.fbs[i].handle));
+	}
+	igt_assert_eq_u32(kms_crc(&rig), want);
+	kms_off(&rig);
+	kms_blend_fini(&b);
+}
+
+/*
+ * One page is all that the display reads, so its translation is in the TLB from
+ * frame to frame. The other planes are off.
+ */
+static void test_write_after_move(int fd)
+{
+	struct kms_scene scene = { .mode = kms_small_mode(&rig) };
+	struct kms_fb fb;
+	uint64_t id;
+
+	require_moves(fd);
+	kms_fb_init(&fb, fd, 32, 32, DRM_FORMAT_XRGB8888);
+	igt_assert_eq_u64(fb.size, MOVGEM_PAGE);
+	id = movgem_bo_id(fd, fb.handle);
+	scene.layers[KMS_OVERLAY] = kms_whole(&fb, 100, 100);
+	for (int i = 0; i < 10; i++) {
+		kms_fb_draw(&fb, i);
+		kms_show(&rig, &scene);
+		kms_expect(&rig, &scene);
+		igt_assert_eq_u64(movgem_migrate_bo(fd, id), 1);
+		kms_fb_draw(&fb, 100 + i);
+		kms_expect(&rig, &scene);
+	}
+	kms_off(&rig);
+	kms_fb_fini(&fb);
+}
+
+static void test_writeback_moves(int fd)
+{
+	struct mover mover;
+	struct kms_fb copy;
+	uint64_t moved;
+	struct kms_blend b;
+
+	require_moves(fd);
+	kms_blend_init(&rig, &b, DRM_FORMAT_XRGB8888, DRM_FORMAT_ARGB8888);
+	kms_fb_init(&copy, fd, 640, 480, DRM_FORMAT_XRGB8888);
+	moved = movgem_bo_moved(fd, copy.handle);
+	mover_start(&mover, fd, movgem_bo_id(fd, copy.handle), false);
+	for (int i = 0; i < 5; i++) {
+		b.scene.layers[KMS_CURSOR].x = 100 * i;
+		kms_check_copy(&rig, &b.scene, &copy);
+	}
+	mover_stop(&mover);
+	igt_assert_lt_u64(moved, movgem_bo_moved(fd, copy.handle));
+	kms_off(&rig);
+	kms_fb_fini(&copy);
+	kms_blend_fini(&b);
+}
+
+static void test_held_pages(int fd)
+{
+	static const char * const how[] = { "isolate", "quiesce" };
+	struct kms_scene scene;
+	char text[64] = "";
+	struct kms_fb fb;
+	uint32_t want;
+	uint64_t id;
+
+	require_moves(fd);
+	kms_full_screen(&rig, &scene, &fb, kms_small_mode(&rig));
+	kms_show(&rig, &scene);
+	/* Not later: the CPU would take the pages back. */
+	want = kms_reference_crc(&scene);
+	id = movgem_bo_id(fd, fb.handle);
+	for (unsigned int i = 0; i < ARRAY_SIZE(how); i++) {
+		int file = igt_debugfs_open(fd, "hold", O_RDWR), len;
+		uint64_t taken = movgem_stat(fd, "gpu_unblock");
+
+		igt_assert_fd(file);
+		len = snprintf(text, sizeof(text), "%llu 10 8 %s", (unsigned long long)id,
+			       how[i]);
+		igt_assert_eq(write(file, text, len), len);
+		memset(text, 0, sizeof(text));
+		igt_assert_lt(0, read(file, text, sizeof(text) - 1));
+		igt_assert_eq(atoi(text), 8);
+		igt_assert_eq_u32(kms_crc(&rig), want);
+		igt_assert_lte_u64(taken + 8, movgem_stat(fd, "gpu_unblock"));
+		close(file);
+		igt_assert_eq_u32(kms_crc(&rig), want);
+	}
+	kms_off(&rig);
+	kms_fb_fini(&fb);
+}
+
+static uint32_t madvise_state(int fd, uint32_t handle)
+{
+	struct drm_movgem_bo_info info;
+
+	movgem_bo_info(fd, handle, &info);
+	return info.madvise;
+}
+
+/* Scans until a BO that nobody needs is purged: a full scan was done. */
+static void scan(int fd)
+{
+	uint32_t bait = movgem_bo_create(fd, MOVGEM_PAGE, 0);
+
+	igt_assert(movgem_bo_madvise(fd, bait, DRM_MOVGEM_MADV_DONTNEED));
+	for (int i = 0; i < 20 && madvise_state(fd, bait) != DRM_MOVGEM_MADV_PURGED; i++)
+		movgem_drop_slab();
+	igt_assert_eq_u32(madvise_state(fd, bait), DRM_MOVGEM_MADV_PURGED);
+	igt_assert_eq(__movgem_gem_close(fd, bait), 0);
+	movgem_drop_slab();
+}
+
+static void test_not_purged(int fd)
+{
+	int64_t deadline = movgem_deadline(MOVGEM_LONG_NS);
+	struct kms_scene scene;
+	uint32_t retained;
+	struct kms_fb fb;
+
+	kms_full_screen(&rig, &scene, &fb, kms_small_mode(&rig));
+	igt_assert_eq(__movgem_bo_madvise(fd, fb.handle, DRM_MOVGEM_MADV_DONTNEED, &retained),
+		      -EBUSY);
+
+	/* The other way round: given up, and then shown. */
+	igt_assert_eq(drmModeRmFB(fd, fb.id), 0);
+	igt_assert(movgem_bo_madvise(fd, fb.handle, DRM_MOVGEM_MADV_DONTNEED));
+	igt_assert_eq(__kms_fb_add(&fb), 0);
+	kms_show(&rig, &scene);
+	scan(fd);
+	igt_assert_eq_u32(madvise_state(fd, fb.handle), DRM_MOVGEM_MADV_DONTNEED);
+	kms_expect(&rig, &scene);
+	kms_off(&rig);
+
+	/* Nobody shows it any more. The frame that did goes a little later. */
+	igt_assert_eq(drmModeRmFB(fd, fb.id), 0);
+	while (madvise_state(fd, fb.handle) != DRM_MOVGEM_MADV_PURGED &&
+	       movgem_deadline(0) < deadline)
+		scan(fd);
+	igt_assert_eq_u32(madvise_state(fd, fb.handle), DRM_MOVGEM_MADV_PURGED);
+	igt_assert_eq(__kms_fb_add(&fb), -EFAULT);
+	munmap(fb.map, fb.size);
+	igt_assert_eq(__movgem_gem_close(fd, fb.handle), 0);
+}
+
+static const struct movgem_subtest tests[] = {
+	{ "scanout-moves", test_scanout_moves,
+	  "The picture stays as it is while its pages move." },
+	{ "write-after-move", test_write_after_move, "What is written after a move is shown." },
+	{ "writeback-moves", test_writeback_moves,
+	  "Copies are whole although the pages that they go to move." },
+	{ "held-pages", test_held_pages,
+	  "Pages in the kernel's hands are shown, sooner or later." },
+	{ "not-purged", test_not_purged, "A buffer that has a framebuffer is not purged." },
+};
+
+void kms_move_subtests(int fd)
+{
+	igt_fixture()
+		kms_rig_init(&rig, fd);
+
+	movgem_subtests(tests, ARRAY_SIZE(tests), fd);
+}
