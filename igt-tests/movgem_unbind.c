@@ -2,6 +2,7 @@
 /*
  * Copyright (C) 2026 movgem maintainers
  */
+#include <drm_fourcc.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -15,6 +16,7 @@
 #include "igt.h"
 #include "igt_syncobj.h"
 #include "movgem_devices.h"
+#include "movgem_kms_rig.h"
 #include "movgem_migrate_trigger.h"
 #include "movgem_rig.h"
 
@@ -46,11 +48,20 @@
  * SUBTEST: imported
  * Description: The buffer of another device is free to move when its importer is gone.
  *
+ * SUBTEST: display
+ * Description: A display that is on goes off, also with a flip under way.
+ *
+ * SUBTEST: imported-framebuffer
+ * Description: A buffer on the screen of its importer is free to move when that is gone.
+ *
  * SUBTEST: rmmod-refused
  * Description: The module stays while anything of it is in use.
  *
  * SUBTEST: race
  * Description: Devices go and come while others create, map and submit.
+ *
+ * SUBTEST: race-display
+ * Description: Devices go and come while others switch their displays on.
  *
  * SUBTEST: sigkill
  * Description: Processes are killed in the middle of anything; nothing stays.
@@ -59,7 +70,8 @@
  * Description: As %arg[1], with a PCI function that is taken from the machine
  *              and found again.
  *
- * arg[1].values: idle, busy, mapped, exported, imported, rmmod-refused, race
+ * arg[1].values: idle, busy, mapped, exported, imported, display,
+ *                imported-framebuffer, rmmod-refused, race, race-display
  */
 
 IGT_TEST_DESCRIPTION("Devices that go away and processes that die.");
@@ -204,6 +216,46 @@ static void test_mapped(void)
 	check_dev();
 }
 
+static void test_display(void)
+{
+	struct kms_commit commit = {
+		.flags = DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT,
+		.fences = true,
+	};
+	struct kms_scene scene = { };
+	struct movgem_gate gate;
+	struct kms_rig kms;
+	struct kms_fb fb;
+	int fd = open_dev();
+
+	kms_rig_init(&kms, fd);
+	scene.mode = kms_mode(&kms, 640, 480);
+	kms_fb_init(&fb, fd, 640, 480, DRM_FORMAT_XRGB8888);
+	kms_fb_draw(&fb, 1);
+	scene.layers[KMS_PRIMARY] = kms_whole(&fb, 0, 0);
+	kms_show(&kms, &scene);
+	kms_expect(&kms, &scene);
+
+	/* The flip waits for a job of the same device. */
+	movgem_gate_shut(&gate, fd);
+	commit.in_fence = syncobj_handle_to_fd(fd, gate.syncobj,
+					       DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+	igt_assert_eq(__kms_show(&kms, &scene, &commit), 0);
+	close(commit.in_fence);
+	unbind();
+	igt_assert_eq(kms_fence_result(commit.out_fence), 0);
+	igt_assert(!drmModeGetResources(fd));
+	igt_assert_eq(errno, ENODEV);
+	movgem_check_pattern(fb.map, fb.size, 1);
+
+	munmap((void *)gate.sem, MOVGEM_PAGE);
+	munmap(gate.s.map, gate.s.size);
+	munmap(fb.map, fb.size);
+	movgem_close(fd);
+	bind_again();
+	check_dev();
+}
+
 static void test_exported(void)
 {
 	int fd = open_dev(), other = movgem_device_open(0), dmabuf;
@@ -238,6 +290,14 @@ static void test_exported(void)
 	movgem_close(other);
 	bind_again();
 	check_dev();
+}
+
+static uint32_t bo_pins(int fd, uint32_t handle)
+{
+	struct drm_movgem_bo_info info;
+
+	movgem_bo_info(fd, handle, &info);
+	return info.pins;
 }
 
 static void test_imported(void)
@@ -275,6 +335,45 @@ static void test_imported(void)
 	munmap(map, SIZE);
 	close(dmabuf);
 	gem_close(other, handle);
+	movgem_wait_for_bos(other, before);
+	movgem_close(other);
+	bind_again();
+	check_dev();
+}
+
+static void test_imported_framebuffer(void)
+{
+	int other = movgem_device_open(0), fd = open_dev(), dmabuf;
+	bool moves = movgem_can_move(other);
+	struct kms_scene scene = { };
+	struct kms_fb fb, import;
+	struct kms_rig kms;
+	uint64_t before, id;
+
+	before = movgem_bo_count(other);
+	kms_rig_init(&kms, fd);
+	kms_fb_init(&fb, other, 640, 480, DRM_FORMAT_XRGB8888);
+	kms_fb_draw(&fb, 1);
+	id = movgem_bo_id(other, fb.handle);
+	dmabuf = prime_handle_to_fd(other, fb.handle);
+	import = fb;
+	import.fd = fd;
+	import.handle = prime_fd_to_handle(fd, dmabuf);
+	close(dmabuf);
+	igt_assert_eq(__kms_fb_add(&import), 0);
+	scene.mode = kms_mode(&kms, 640, 480);
+	scene.layers[KMS_PRIMARY] = kms_whole(&import, 0, 0);
+	kms_show(&kms, &scene);
+	kms_expect(&kms, &scene);
+	igt_assert_eq_u32(bo_pins(other, fb.handle), 1);
+	unbind();
+	igt_assert_eq_u32(bo_pins(other, fb.handle), 0);
+	if (moves)
+		igt_assert_eq_u64(movgem_migrate_bo(other, id), fb.size / MOVGEM_PAGE);
+	movgem_check_pattern(fb.map, fb.size, 1);
+	movgem_close(fd);
+	igt_assert_eq_u32(bo_pins(other, fb.handle), 0);
+	kms_fb_fini(&fb);
 	movgem_wait_for_bos(other, before);
 	movgem_close(other);
 	bind_again();
@@ -376,6 +475,67 @@ static void test_race(void)
 	check_dev();
 }
 
+static bool has_gone(int fd)
+{
+	drmModeRes *res = drmModeGetResources(fd);
+
+	drmModeFreeResources(res);
+	return !res && errno == ENODEV;
+}
+
+/* Switches the display on and leaves it so; false if the device goes meanwhile. */
+static bool show_once(void)
+{
+	struct kms_fb fb = { .width = 640, .height = 480, .format = DRM_FORMAT_XRGB8888 };
+	struct drm_mode_create_dumb dumb = { .width = 640, .height = 480, .bpp = 32 };
+	drmModeConnector *connector = NULL;
+	int ret = -ENODEV;
+	drmModeRes *res;
+
+	fb.fd = movgem_device_open(dev);
+	if (fb.fd < 0)
+		return false;
+	res = drmModeGetResources(fb.fd);
+	if (res && res->count_connectors)
+		connector = drmModeGetConnector(fb.fd, res->connectors[0]);
+	if (connector && connector->count_modes) {
+		ret = movgem_ioctl(fb.fd, DRM_IOCTL_MODE_CREATE_DUMB, &dumb);
+		fb.handle = dumb.handle;
+		fb.pitch = dumb.pitch;
+		if (!ret)
+			ret = __kms_fb_add(&fb);
+		for (int i = 0; !ret && i < connector->count_modes; i++)
+			if (connector->modes[i].hdisplay == 640)
+				ret = drmModeSetCrtc(fb.fd, res->crtcs[0], fb.id, 0, 0,
+						     &connector->connector_id, 1,
+						     &connector->modes[i]);
+	}
+	/* What DRM says of a connector that goes with the device, in the middle of a call. */
+	if (ret == -EINVAL && has_gone(fb.fd))
+		ret = -ENODEV;
+	igt_assert_f(!ret || ret == -ENODEV, "a call ended with %d\n", ret);
+	drmModeFreeConnector(connector);
+	drmModeFreeResources(res);
+	close(fb.fd);
+	return !ret;
+}
+
+static void test_race_display(void)
+{
+	igt_fork(child, 1) {
+		for (int shown = 0; shown < 50; )
+			shown += show_once();
+	}
+	for (int i = 0; i < 20; i++) {
+		unbind();
+		usleep(20000);
+		bind_again();
+		usleep(100000);
+	}
+	igt_waitchildren();
+	check_dev();
+}
+
 static void test_sigkill(void)
 {
 	int other = movgem_device_open(0), i, status;
@@ -418,10 +578,16 @@ static const struct test {
 	  "Another device goes on using a buffer whose own device is gone." },
 	{ "imported", test_imported,
 	  "The buffer of another device is free to move when its importer is gone." },
+	{ "display", test_display,
+	  "A display that is on goes off, also with a flip under way." },
+	{ "imported-framebuffer", test_imported_framebuffer,
+	  "A buffer on the screen of its importer is free to move when that is gone." },
 	{ "rmmod-refused", test_rmmod_refused,
 	  "The module stays while anything of it is in use." },
 	{ "race", test_race,
 	  "Devices go and come while others create, map and submit." },
+	{ "race-display", test_race_display,
+	  "Devices go and come while others switch their displays on." },
 	/* Nothing goes or comes, so on one bus only. */
 	{ "sigkill", test_sigkill,
 	  "Processes are killed in the middle of anything; nothing stays.",

@@ -366,4 +366,8 @@ LIST = [
         [("movgem_shrinker.c", "!movgem_bo_kept(bo) && !away",
           "!bo->pins && !bo->exports && !away")],
         ["movgem_kms@not-purged"]),
+    Breakage(
+        "imported-framebuffer-kept", "a device that goes leaves imported framebuffers mapped",
+        [("movgem_kms.c", "\tmovgem_fb_unplug(mdev->kms);\n", "")],
+        ["movgem_unbind@imported-framebuffer"]),
 ]
