@@ -2,10 +2,12 @@
 /*
  * Copyright (C) 2026 movgem maintainers
  */
+#include <drm_fourcc.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <xf86drmMode.h>
 
 #include "igt.h"
 #include "igt_syncobj.h"
@@ -166,6 +168,45 @@ static void undo_page_fault(struct fault_state *st)
 
 	for (int i = 0; i < PAGES * 1024; i++)
 		igt_assert_eq_u32(map[i], i / 1024 == i % 1024 ? i / 1024 + 1 : 0);
+}
+
+/* ---- framebuffers ---- */
+
+static uint32_t gpu_maps(struct fault_state *st)
+{
+	struct drm_movgem_bo_info info;
+
+	movgem_bo_info(st->fd, st->handle, &info);
+	return info.gpu_maps;
+}
+
+static int call_fb_create(struct fault_state *st)
+{
+	struct drm_mode_fb_cmd2 cmd = {
+		.width = MOVGEM_PAGE / 4,
+		.height = PAGES,
+		.pixel_format = DRM_FORMAT_XRGB8888,
+		.handles[0] = st->handle,
+		.pitches[0] = MOVGEM_PAGE,
+	};
+	int ret = movgem_ioctl(st->fd, DRM_IOCTL_MODE_ADDFB2, &cmd);
+
+	st->result = cmd.fb_id;
+	if (ret) {
+		fault_disarm();
+		igt_assert_eq_u32(gpu_maps(st), 0);
+		/* Nor does anybody keep its pages. */
+		igt_assert(movgem_bo_madvise(st->fd, st->handle, DRM_MOVGEM_MADV_DONTNEED));
+		igt_assert(movgem_bo_madvise(st->fd, st->handle, DRM_MOVGEM_MADV_WILLNEED));
+	}
+	return ret;
+}
+
+static void undo_fb_create(struct fault_state *st)
+{
+	igt_assert_eq_u32(gpu_maps(st), 1);
+	igt_assert_eq(drmModeRmFB(st->fd, st->result), 0);
+	igt_assert_eq_u32(gpu_maps(st), 0);
 }
 
 /* ---- VMs ---- */
@@ -393,6 +434,10 @@ const struct fault_call fault_own_calls[] = {
 		.name = "page-fault", .what = "The first access through a mapping.",
 		.prepare = with_mapping, .call = call_page_fault, .undo = undo_page_fault,
 		.cleanup = without_mapping, .min = 1,
+	}, {
+		.name = "fb-create", .what = "A framebuffer, the first one.",
+		.prepare = fault_with_bo, .call = call_fb_create, .undo = undo_fb_create,
+		.cleanup = fault_gem_close, .min = 8,
 	}, {
 		.name = "vm-create", .what = "VM_CREATE.",
 		.call = call_vm_create, .undo = undo_vm_create, .min = 4, .copies = true,

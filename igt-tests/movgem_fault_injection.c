@@ -37,6 +37,7 @@
  * @dumb-create: a dumb buffer
  * @mmap: mmap() of a BO that was never mapped
  * @page-fault: the first access through a mapping
+ * @fb-create: a framebuffer, the first one
  * @vm-create: VM_CREATE
  * @vm-bind: VM_BIND that maps and splits, with syncs
  * @vm-bind-async: the same, not waited for
