@@ -30,7 +30,7 @@ LIST = [
     # ---- a page that moves ----
     Breakage(
         "no-tlb-invalidation", "the GPU's TLBs are never invalidated",
-        [(MIGRATE, "\tmdev->engine->flush(mdev);\n", "")],
+        [(MIGRATE, "\telse\n\t\tmdev->engine->flush(mdev);\n", "")],
         ["movgem_migrate@gpu-mapped,several-vms,gpu-hammer"]),
     Breakage(
         "no-cpu-zap", "CPU page table entries are not zapped",

@@ -80,6 +80,7 @@ static const struct {
 	STAT(import_notify),
 	STAT(import_map),
 	STAT(gpu_tlb_flush),
+	STAT(gpu_tlb_flush_off),
 	STAT(gpu_stall),
 	STAT(gpu_stall_batches_max),
 	STAT(gpu_unblock),

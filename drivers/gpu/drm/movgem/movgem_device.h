@@ -76,6 +76,12 @@ struct movgem_device {
 
 		/** @flush.done: number of invalidations ended. */
 		u8 done;
+
+		/**
+		 * @flush.off: the GPU is off and accesses nothing; what is in
+		 * its TLBs is invalidated when it comes on.
+		 */
+		bool off;
 	} flush;
 
 	/** @stalls: accesses of the engine that wait, see movgem_stall.c. */

@@ -23,6 +23,7 @@
 #include "movgem_drv.h"
 #include "movgem_engine.h"
 #include "movgem_kms.h"
+#include "movgem_pm.h"
 #include "movgem_queue.h"
 #include "movgem_store.h"
 #include "movgem_vm.h"
@@ -244,6 +245,9 @@ static int movgem_device_init(struct movgem_device *mdev)
  * movgem_device_probe - make a movgem device of a device of any bus
  * @dev: the device, which the driver is being bound to; its drvdata is set
  *
+ * The bus has runtime PM enabled and @dev active, and holds a reference of that
+ * for the driver: it is dropped here, and taken again by movgem_device_remove().
+ *
  * What is made goes when the driver is unbound, as far as nobody uses it.
  *
  * Return: 0 or a negative errno.
@@ -277,6 +281,7 @@ int movgem_device_probe(struct device *dev)
 	if (ret)
 		return ret;
 
+	movgem_pm_start(mdev);
 	drm_info(&mdev->drm, "engine %s, page store %s\n", mdev->engine->name,
 		 mdev->store->name);
 	return 0;
@@ -296,6 +301,7 @@ void movgem_device_remove(struct device *dev)
 	struct movgem_device *mdev = dev_get_drvdata(dev);
 	struct movgem_bo *bo;
 
+	movgem_pm_stop(mdev);
 	drm_dev_unplug(&mdev->drm);
 	movgem_queue_unplug(mdev);
 	/* After the jobs: what is to be shown may wait for them. */

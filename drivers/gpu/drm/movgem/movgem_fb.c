@@ -254,7 +254,7 @@ static struct drm_framebuffer *fb_create(MOVGEM_FB_CREATE_ARGS)
 const struct drm_mode_config_funcs movgem_mode_config_funcs = {
 	.fb_create = fb_create,
 	.atomic_check = drm_atomic_helper_check,
-	.atomic_commit = drm_atomic_helper_commit,
+	.atomic_commit = movgem_kms_commit,
 };
 
 /**

@@ -29,6 +29,7 @@
 #include "movgem_compat.h"
 #include "movgem_device.h"
 #include "movgem_engine.h"
+#include "movgem_pm.h"
 #include "movgem_queue.h"
 #include "movgem_sync.h"
 #include "movgem_vm.h"
@@ -309,6 +310,7 @@ static void movgem_job_free(struct drm_sched_job *sched_job)
 	spin_unlock_irq(&queue->lock);
 
 	drm_sched_job_cleanup(sched_job);
+	movgem_pm_put(queue->mdev);
 	movgem_job_put(job);
 }
 
@@ -431,10 +433,15 @@ static int movgem_submit(struct drm_device *drm,
 	if (ret)
 		goto err_job;
 
+	/* The GPU stays on until movgem_job_free(). */
+	ret = movgem_pm_get(queue->mdev);
+	if (ret)
+		goto err_job;
+
 	exec.vm = &queue->vm->base;
 	ret = drm_gpuvm_exec_lock(&exec);
 	if (ret)
-		goto err_job;
+		goto err_pm;
 
 	/* Imports that their exporters have moved. */
 	ret = drm_gpuvm_exec_validate(&exec);
@@ -451,6 +458,8 @@ static int movgem_submit(struct drm_device *drm,
 
 err_exec:
 	drm_gpuvm_exec_unlock(&exec);
+err_pm:
+	movgem_pm_put(queue->mdev);
 err_job:
 	drm_sched_job_cleanup(&job->base);
 err_free:

@@ -20,6 +20,7 @@
 #include "movgem_drv.h"
 #include "movgem_engine.h"
 #include "movgem_kms.h"
+#include "movgem_pm.h"
 
 /**
  * DOC: Display
@@ -62,6 +63,41 @@ const u32 movgem_kms_formats[] = {
 
 const unsigned int movgem_kms_num_formats = ARRAY_SIZE(movgem_kms_formats);
 
+/* How many CRTCs a commit switches @on, or off. */
+static unsigned int switches(struct movgem_atomic_commit *state, bool on)
+{
+	struct drm_crtc_state *old, *new;
+	unsigned int count = 0;
+	struct drm_crtc *crtc;
+	int i;
+
+	for_each_oldnew_crtc_in_state(state, crtc, old, new, i)
+		count += new->active == on && old->active != on;
+	return count;
+}
+
+/* Undoes power_get(). */
+static void power_put(struct movgem_device *mdev, unsigned int count)
+{
+	while (count--)
+		movgem_pm_put(mdev);
+}
+
+/* Has the GPU on, once for each CRTC. Returns 0 or a negative errno. */
+static int power_get(struct movgem_device *mdev, unsigned int count)
+{
+	int ret;
+
+	for (unsigned int i = 0; i < count; i++) {
+		ret = movgem_pm_get(mdev);
+		if (ret) {
+			power_put(mdev, i);
+			return ret;
+		}
+	}
+	return 0;
+}
+
 /*
  * A flip is done when the frame has been latched, which is later than the next
  * vblank if the one before is still being composed. The helper's default would
@@ -70,6 +106,9 @@ const unsigned int movgem_kms_num_formats = ARRAY_SIZE(movgem_kms_formats);
 static void commit_tail(struct movgem_atomic_commit *state)
 {
 	struct drm_device *drm = state->dev;
+	struct movgem_device *mdev = to_movgem_device(drm);
+	/* The new state is the next commit's to free, once hw_done is told. */
+	unsigned int off = switches(state, false);
 
 	drm_atomic_helper_commit_modeset_disables(drm, state);
 	drm_atomic_helper_commit_modeset_enables(drm, state);
@@ -78,6 +117,33 @@ static void commit_tail(struct movgem_atomic_commit *state)
 	drm_atomic_helper_commit_hw_done(state);
 	drm_atomic_helper_wait_for_flip_done(drm, state);
 	drm_atomic_helper_cleanup_planes(drm, state);
+
+	power_put(mdev, off);
+}
+
+/**
+ * movgem_kms_commit - &drm_mode_config_funcs.atomic_commit
+ * @drm: DRM device
+ * @state: what is to be
+ * @nonblock: do not wait for it
+ *
+ * Return: 0 or a negative errno.
+ */
+int movgem_kms_commit(struct drm_device *drm,
+		      struct movgem_atomic_commit *state, bool nonblock)
+{
+	struct movgem_device *mdev = to_movgem_device(drm);
+	unsigned int on = switches(state, true);
+	int ret;
+
+	/* While it is on, so is the GPU. Fences come after that. */
+	ret = power_get(mdev, on);
+	if (ret)
+		return ret;
+	ret = drm_atomic_helper_commit(drm, state, nonblock);
+	if (ret)
+		power_put(mdev, on);
+	return ret;
 }
 
 static const struct drm_mode_config_helper_funcs mode_config_helper_funcs = {

@@ -179,7 +179,10 @@ static void flush_locked(struct movgem_device *mdev)
 	WRITE_ONCE(mdev->flush.epoch, mdev->flush.epoch + 1);
 	/* The new epoch before the invalidation, see block(). */
 	smp_mb();
-	mdev->engine->flush(mdev);
+	if (mdev->flush.off)
+		movgem_stat_inc(mdev, gpu_tlb_flush_off);
+	else
+		mdev->engine->flush(mdev);
 	/* Who sees it knows that no access goes to pages blocked before. */
 	smp_store_release(&mdev->flush.done, mdev->flush.epoch);
 	movgem_stat_inc(mdev, gpu_tlb_flush);
@@ -197,6 +200,22 @@ void movgem_migrate_flush(struct movgem_device *mdev)
 {
 	spin_lock(&mdev->flush.lock);
 	flush_locked(mdev);
+	spin_unlock(&mdev->flush.lock);
+}
+
+/**
+ * movgem_migrate_power - the GPU has been switched on, or is to be switched off
+ * @mdev: the device; nothing is under way on the GPU
+ * @on: it is on
+ *
+ * Context: any, does not sleep.
+ */
+void movgem_migrate_power(struct movgem_device *mdev, bool on)
+{
+	spin_lock(&mdev->flush.lock);
+	WRITE_ONCE(mdev->flush.off, !on);
+	if (on)
+		flush_locked(mdev);
 	spin_unlock(&mdev->flush.lock);
 }
 

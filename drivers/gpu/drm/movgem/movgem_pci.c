@@ -14,17 +14,27 @@
  */
 
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 
 #include "movgem_drv.h"
+#include "movgem_pm.h"
 
 static int movgem_pci_probe(struct pci_dev *pdev,
 			    const struct pci_device_id *id)
 {
-	return movgem_device_probe(&pdev->dev);
+	int ret = movgem_device_probe(&pdev->dev);
+
+	if (ret)
+		return ret;
+
+	/* PCI leaves it to user space; as this GPU works, there is no need. */
+	pm_runtime_allow(&pdev->dev);
+	return 0;
 }
 
 static void movgem_pci_remove(struct pci_dev *pdev)
 {
+	pm_runtime_forbid(&pdev->dev);
 	movgem_device_remove(&pdev->dev);
 }
 
@@ -32,6 +42,7 @@ static struct pci_driver movgem_pci_driver = {
 	.name = MOVGEM_DRIVER_NAME,
 	.probe = movgem_pci_probe,
 	.remove = movgem_pci_remove,
+	.driver.pm = pm_ptr(&movgem_pm_ops),
 };
 
 /**

@@ -7,19 +7,43 @@
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/platform_device.h>
+#include <linux/pm_runtime.h>
 
 #include "movgem_drv.h"
+#include "movgem_pm.h"
 
 #define DEVICES_MAX	4
 
+/* What the PCI core does with its devices. */
+static void power_init(struct device *dev)
+{
+	pm_runtime_get_noresume(dev);
+	pm_runtime_set_active(dev);
+	pm_runtime_enable(dev);
+}
+
+static void power_fini(struct device *dev)
+{
+	pm_runtime_disable(dev);
+	pm_runtime_set_suspended(dev);
+	pm_runtime_put_noidle(dev);
+}
+
 static int movgem_platform_probe(struct platform_device *pdev)
 {
-	return movgem_device_probe(&pdev->dev);
+	int ret;
+
+	power_init(&pdev->dev);
+	ret = movgem_device_probe(&pdev->dev);
+	if (ret)
+		power_fini(&pdev->dev);
+	return ret;
 }
 
 static void movgem_platform_remove(struct platform_device *pdev)
 {
 	movgem_device_remove(&pdev->dev);
+	power_fini(&pdev->dev);
 }
 
 static struct platform_driver movgem_platform_driver = {
@@ -27,6 +51,7 @@ static struct platform_driver movgem_platform_driver = {
 	.remove = movgem_platform_remove,
 	.driver = {
 		.name = MOVGEM_DRIVER_NAME,
+		.pm = pm_ptr(&movgem_pm_ops),
 	},
 };
 

@@ -237,6 +237,7 @@ static void soft_core_slice(struct soft_core *core, struct soft_queue *sq)
 			break;
 		ctx.vm = ctx.job->queue->vm;
 
+		movgem_soft_check_power(se);
 		ret = movgem_soft_exec(&ctx);
 
 		now = ktime_get_ns();

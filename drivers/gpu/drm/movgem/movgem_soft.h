@@ -274,6 +274,7 @@ int movgem_soft_display_read(struct movgem_device *mdev, struct movgem_vm *vm,
 int movgem_soft_display_write(struct movgem_device *mdev, struct movgem_vm *vm,
 			      u64 va, const void *buf, u32 len);
 void movgem_soft_tlb_flush(struct soft_core *core);
+void movgem_soft_check_power(struct soft_engine *se);
 
 /* movgem_soft_cmd.c */
 int movgem_soft_check_header(const struct drm_movgem_cmd_header *hdr,

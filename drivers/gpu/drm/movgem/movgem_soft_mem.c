@@ -275,6 +275,15 @@ int movgem_soft_store64(struct soft_ctx *ctx, u64 va, u64 value)
 }
 
 /**
+ * movgem_soft_check_power - complain if the GPU is off
+ * @se: the engine, which is about to access memory
+ */
+void movgem_soft_check_power(struct soft_engine *se)
+{
+	WARN_ONCE(READ_ONCE(se->mdev->flush.off), "the GPU works while off\n");
+}
+
+/**
  * movgem_soft_display_read - engine's display_read
  * @mdev: the device
  * @vm: the VM
@@ -292,6 +301,7 @@ int movgem_soft_display_read(struct movgem_device *mdev, struct movgem_vm *vm,
 	struct soft_engine *se = mdev->engine_priv;
 	struct soft_ctx ctx = { .core = &se->display, .vm = vm };
 
+	movgem_soft_check_power(se);
 	return movgem_soft_read(&ctx, va, buf, len, DRM_MOVGEM_ACCESS_READ);
 }
 
@@ -313,6 +323,7 @@ int movgem_soft_display_write(struct movgem_device *mdev, struct movgem_vm *vm,
 	struct soft_engine *se = mdev->engine_priv;
 	struct soft_ctx ctx = { .core = &se->display, .vm = vm };
 
+	movgem_soft_check_power(se);
 	return movgem_soft_write(&ctx, va, buf, len);
 }
 

@@ -124,6 +124,12 @@ struct movgem_stats {
 	/** @gpu_tlb_flush: invalidations of all GPU TLBs. */
 	atomic64_t gpu_tlb_flush;
 
+	/**
+	 * @gpu_tlb_flush_off: of @gpu_tlb_flush, those with the GPU off, when
+	 * there was nothing to do.
+	 */
+	atomic64_t gpu_tlb_flush_off;
+
 	/** @gpu_stall: stalls of the GPU on a blocked page. */
 	atomic64_t gpu_stall;
 

@@ -143,5 +143,6 @@ void movgem_migrate_drain(struct movgem_bo *bo);
 void movgem_migrate_wait(struct movgem_bo *bo, u32 index);
 bool movgem_migrate_retake(struct movgem_bo *bo, u32 index, bool quiesced);
 void movgem_migrate_flush(struct movgem_device *mdev);
+void movgem_migrate_power(struct movgem_device *mdev, bool on);
 
 #endif

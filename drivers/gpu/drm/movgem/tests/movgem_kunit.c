@@ -17,11 +17,17 @@
 
 #include "../movgem_drv.h"
 #include "../movgem_engine.h"
+#include "../movgem_pm.h"
 #include "../movgem_store.h"
 
 static void unregister(void *pdev)
 {
 	platform_device_unregister(pdev);
+}
+
+static void power_put(void *mdev)
+{
+	movgem_pm_put(mdev);
 }
 
 /* A work of the end of a VM queues another. */
@@ -32,7 +38,7 @@ static void flush_movgem_wq(void)
 }
 
 /**
- * movgem_kunit_device - a device that goes when the test ends
+ * movgem_kunit_device - a device that is on, and goes when the test ends
  * @test: the test
  *
  * Return: the device.
@@ -50,6 +56,9 @@ struct movgem_device *movgem_kunit_device(struct kunit *test)
 
 	mdev = platform_get_drvdata(pdev);
 	KUNIT_ASSERT_NOT_NULL_MSG(test, mdev, "the driver did not bind");
+	KUNIT_ASSERT_EQ(test, 0, movgem_pm_get(mdev));
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, power_put, mdev));
 	/* What priming lockdep used goes by works. */
 	flush_movgem_wq();
 	return mdev;
