@@ -120,8 +120,10 @@ movgem_lru_scan(struct drm_device *drm, struct drm_gem_lru *lru,
 /* Since Linux 7.2 the name is drm_atomic_commit. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
 #define movgem_atomic_commit		drm_atomic_commit
+#define movgem_atomic_commit_put	drm_atomic_commit_put
 #else
 #define movgem_atomic_commit		drm_atomic_state
+#define movgem_atomic_commit_put	drm_atomic_state_put
 #endif
 
 /*

@@ -84,6 +84,12 @@ struct movgem_device {
 		bool off;
 	} flush;
 
+	/**
+	 * @asleep: the machine is, as far as the jobs are concerned: none times
+	 * out.
+	 */
+	bool asleep;
+
 	/** @stalls: accesses of the engine that wait, see movgem_stall.c. */
 	struct {
 		/** @stalls.lock: protects @stalls.list. */

@@ -78,6 +78,15 @@ struct movgem_engine_ops {
 	int (*display_write)(struct movgem_device *mdev, struct movgem_vm *vm,
 			     u64 va, const void *buf, u32 len);
 
+	/**
+	 * @suspend: rest: stop where the jobs are, keep them and what else is
+	 * run, and access nothing in return. May sleep.
+	 */
+	void (*suspend)(struct movgem_device *mdev);
+
+	/** @resume: go on with all of it. */
+	void (*resume)(struct movgem_device *mdev);
+
 	/** @queue_init: set &movgem_queue.engine_priv up. May sleep. */
 	int (*queue_init)(struct movgem_queue *queue);
 

@@ -245,12 +245,15 @@ static struct dma_fence *movgem_job_run(struct drm_sched_job *sched_job)
 /*
  * The scheduler's time-out tells how long the engine has had the job. Where it
  * had to wait for a core, as all of low priority may, it has not run for that
- * long: give it more time. Not for ever, since a fence has to signal.
+ * long: give it more time. Not for ever, since a fence has to signal. While the
+ * machine sleeps it has all the time.
  */
 static bool movgem_job_starved(struct movgem_job *job)
 {
 	struct movgem_queue *queue = job->queue;
 
+	if (READ_ONCE(queue->mdev->asleep))
+		return true;
 	if (!queue->mdev->engine->slices ||
 	    READ_ONCE(job->core_time) >= queue->sched.timeout / 2)
 		return false;

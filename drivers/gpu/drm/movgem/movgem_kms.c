@@ -11,6 +11,7 @@
 #include <drm/drm_gem_framebuffer_helper.h>
 #include <drm/drm_managed.h>
 #include <drm/drm_mode_config.h>
+#include <drm/drm_modeset_helper.h>
 #include <drm/drm_modeset_helper_vtables.h>
 #include <drm/drm_probe_helper.h>
 #include <drm/drm_vblank.h>
@@ -289,11 +290,40 @@ static void switch_off(struct drm_device *drm)
  */
 void movgem_kms_unplug(struct movgem_device *mdev)
 {
+	struct drm_mode_config *config = &mdev->drm.mode_config;
+
 	if (!mdev->kms)
 		return;
 
+	/* Gone while the machine slept: nobody resumes it any more. */
+	if (config->suspend_state) {
+		movgem_atomic_commit_put(config->suspend_state);
+		config->suspend_state = NULL;
+	}
 	switch_off(&mdev->drm);
 	for (unsigned int i = 0; i < mdev->kms->num_outputs; i++)
 		movgem_crtc_drain(&mdev->kms->outputs[i].crtc);
 	movgem_fb_unplug(mdev->kms);
+}
+
+/**
+ * movgem_kms_suspend - switch the display off until movgem_kms_resume()
+ * @mdev: the device, whose users are frozen
+ *
+ * Return: 0 or a negative errno.
+ */
+int movgem_kms_suspend(struct movgem_device *mdev)
+{
+	return mdev->kms ? drm_mode_config_helper_suspend(&mdev->drm) : 0;
+}
+
+/**
+ * movgem_kms_resume - have the display as it was before movgem_kms_suspend()
+ * @mdev: the device, on
+ *
+ * Return: 0 or a negative errno.
+ */
+int movgem_kms_resume(struct movgem_device *mdev)
+{
+	return mdev->kms ? drm_mode_config_helper_resume(&mdev->drm) : 0;
 }

@@ -307,6 +307,8 @@ struct movgem_kms {
 /* movgem_kms.c */
 int movgem_kms_init(struct movgem_device *mdev);
 void movgem_kms_unplug(struct movgem_device *mdev);
+int movgem_kms_suspend(struct movgem_device *mdev);
+int movgem_kms_resume(struct movgem_device *mdev);
 int movgem_kms_commit(struct drm_device *drm,
 		      struct movgem_atomic_commit *state, bool nonblock);
 

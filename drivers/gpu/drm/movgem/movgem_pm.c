@@ -16,12 +16,22 @@
  * may be anything, so of an invalidation there is nothing to do while it is off,
  * and one is made before it does anything else when it is on again. &struct
  * movgem_device flush.lock keeps the two apart.
+ *
+ * When the machine goes to sleep the display is switched off, which waits for
+ * flips and thereby for jobs, of other devices as well. So jobs go on until all
+ * devices are through with that: late, the engine rests, in the middle of what
+ * jobs are left, and is off. Their time stands still: a job may wait for a
+ * process, which is frozen. When the machine wakes up the jobs go on first, and
+ * then the display is as it was. Pages need nothing of that, they may even be in
+ * the kernel's hands meanwhile.
  */
 
 #include <linux/pm_runtime.h>
 
 #include "movgem_device.h"
+#include "movgem_kms.h"
 #include "movgem_pm.h"
+#include "movgem_queue.h"
 #include "movgem_store.h"
 
 /* Switching on and off is cheap; this spares most jobs of a stream of them. */
@@ -94,6 +104,38 @@ static int runtime_resume(struct device *dev)
 	return 0;
 }
 
+static int system_suspend(struct device *dev)
+{
+	return movgem_kms_suspend(dev_get_drvdata(dev));
+}
+
+static int system_suspend_late(struct device *dev)
+{
+	struct movgem_device *mdev = dev_get_drvdata(dev);
+
+	movgem_queue_suspend(mdev);
+	movgem_migrate_power(mdev, false);
+	return 0;
+}
+
+static int system_resume_early(struct device *dev)
+{
+	struct movgem_device *mdev = dev_get_drvdata(dev);
+
+	/* Without jobs it may have been off before. */
+	if (!pm_runtime_status_suspended(dev))
+		movgem_migrate_power(mdev, true);
+	movgem_queue_resume(mdev);
+	return 0;
+}
+
+static int system_resume(struct device *dev)
+{
+	return movgem_kms_resume(dev_get_drvdata(dev));
+}
+
 const struct dev_pm_ops movgem_pm_ops = {
+	SYSTEM_SLEEP_PM_OPS(system_suspend, system_resume)
+	LATE_SYSTEM_SLEEP_PM_OPS(system_suspend_late, system_resume_early)
 	RUNTIME_PM_OPS(runtime_suspend, runtime_resume, NULL)
 };

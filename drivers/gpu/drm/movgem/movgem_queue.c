@@ -452,6 +452,44 @@ void movgem_queue_unplug(struct movgem_device *mdev)
 }
 
 /**
+ * movgem_queue_suspend - have all jobs of a device rest
+ * @mdev: the device, whose users are frozen
+ *
+ * In return the engine accesses nothing. The jobs stay with it, and their time
+ * stands still: also that of a job which the scheduler hands out meanwhile, as
+ * a fence of somebody else's has signalled.
+ */
+void movgem_queue_suspend(struct movgem_device *mdev)
+{
+	struct movgem_queue *queue;
+	unsigned long context;
+
+	WRITE_ONCE(mdev->asleep, true);
+	mdev->engine->suspend(mdev);
+	for (context = 0; (queue = movgem_queue_next(mdev, &context)); context++) {
+		queue->time_left = drm_sched_suspend_timeout(&queue->sched);
+		movgem_queue_put(queue);
+	}
+}
+
+/**
+ * movgem_queue_resume - undo movgem_queue_suspend()
+ * @mdev: the device
+ */
+void movgem_queue_resume(struct movgem_device *mdev)
+{
+	struct movgem_queue *queue;
+	unsigned long context;
+
+	for (context = 0; (queue = movgem_queue_next(mdev, &context)); context++) {
+		drm_sched_resume_timeout(&queue->sched, queue->time_left);
+		movgem_queue_put(queue);
+	}
+	WRITE_ONCE(mdev->asleep, false);
+	mdev->engine->resume(mdev);
+}
+
+/**
  * movgem_queue_destroy_ioctl - DRM_IOCTL_MOVGEM_QUEUE_DESTROY
  * @drm: DRM device
  * @data: &struct drm_movgem_queue_destroy

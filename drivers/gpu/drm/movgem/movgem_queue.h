@@ -91,6 +91,9 @@ struct movgem_queue {
 	/** @fence_context: context of the jobs' hardware fences. */
 	u64 fence_context;
 
+	/** @time_left: for the job that runs, while the machine sleeps. */
+	unsigned long time_left;
+
 	/**
 	 * @run_lock: held while the engine is given a job and while it is made
 	 * to cancel one. Fence signalling path: no allocation under it.
@@ -244,6 +247,8 @@ int movgem_queue_init_device(struct movgem_device *mdev);
 bool movgem_queue_has_fence(struct movgem_device *mdev,
 			    struct dma_fence *fence);
 void movgem_queue_unplug(struct movgem_device *mdev);
+void movgem_queue_suspend(struct movgem_device *mdev);
+void movgem_queue_resume(struct movgem_device *mdev);
 
 extern unsigned int movgem_job_timeout_ms;
 

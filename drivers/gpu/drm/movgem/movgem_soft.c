@@ -20,6 +20,9 @@
  * no delay. The CPU and the other commands can write the word too, without the
  * engine noticing, so parked queues also look at it once a jiffy.
  *
+ * While the machine sleeps the engine rests: no core takes a queue, so jobs stay
+ * where they are between two slices.
+ *
  * Locks: &soft_engine.lock for lists and states, &soft_core.lock for the TLB
  * and for memory (see "Soft engine: memory"). Both are spinlocks, never taken
  * in interrupts, never one inside the other. Jobs are ended without any lock.
@@ -70,6 +73,9 @@ static void soft_kick(struct soft_engine *se)
 	unsigned int i;
 
 	lockdep_assert_held(&se->lock);
+
+	if (se->resting)
+		return;
 
 	for (i = 0; i < se->num_cores; i++) {
 		if (!se->cores[i].active) {
@@ -153,11 +159,13 @@ static void soft_poll_work(struct work_struct *work)
 static struct soft_queue *soft_core_next(struct soft_core *core)
 {
 	struct soft_engine *se = core->engine;
-	struct soft_queue *sq;
+	struct soft_queue *sq = NULL;
 
 	spin_lock(&se->lock);
-	sq = list_first_entry_or_null(&se->ready[0], struct soft_queue, link);
-	if (!sq)
+	if (!se->resting)
+		sq = list_first_entry_or_null(&se->ready[0], struct soft_queue,
+					      link);
+	if (!sq && !se->resting)
 		sq = list_first_entry_or_null(&se->ready[1],
 					      struct soft_queue, link);
 	if (sq) {
@@ -377,6 +385,32 @@ static void soft_queue_fini(struct movgem_queue *queue)
 	kfree(sq);
 }
 
+/* A core that has a queue is through with it after a slice. */
+static void soft_suspend(struct movgem_device *mdev)
+{
+	struct soft_engine *se = mdev->engine_priv;
+	unsigned int i;
+
+	spin_lock(&se->lock);
+	se->resting = true;
+	spin_unlock(&se->lock);
+
+	for (i = 0; i < se->num_cores; i++)
+		flush_work(&se->cores[i].work);
+}
+
+static void soft_resume(struct movgem_device *mdev)
+{
+	struct soft_engine *se = mdev->engine_priv;
+	unsigned int i;
+
+	spin_lock(&se->lock);
+	se->resting = false;
+	for (i = 0; i < se->num_cores; i++)
+		soft_kick(se);
+	spin_unlock(&se->lock);
+}
+
 static void soft_flush(struct movgem_device *mdev)
 {
 	struct soft_engine *se = mdev->engine_priv;
@@ -506,6 +540,8 @@ const struct movgem_engine_ops movgem_soft_engine = {
 	.flush = soft_flush,
 	.display_read = movgem_soft_display_read,
 	.display_write = movgem_soft_display_write,
+	.suspend = soft_suspend,
+	.resume = soft_resume,
 	.queue_init = soft_queue_init,
 	.queue_fini = soft_queue_fini,
 	.run = soft_run,

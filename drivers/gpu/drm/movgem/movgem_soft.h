@@ -191,6 +191,9 @@ struct soft_engine {
 	/** @poll: makes parked queues look at memory again. */
 	struct delayed_work poll;
 
+	/** @resting: no core takes a queue; written under @lock. */
+	bool resting;
+
 	/** @sem_seq: number of semaphore writes; written under @lock. */
 	unsigned int sem_seq;
 
