@@ -70,6 +70,7 @@ int movgem_open(void)
 	for (i = 0; !rested && i < 200 && movgem_bo_count(fd); i++)
 		usleep(10000);
 	rested = true;
+	movgem_power_keep_on(fd);
 	return fd;
 }
 

@@ -48,6 +48,23 @@ uint32_t movgem_page_store(int fd);
 /* Absolute CLOCK_MONOTONIC time so many ns from now. */
 int64_t movgem_deadline(int64_t ns);
 
+/* ---- power ---- */
+
+/*
+ * Has the GPU stay on until the process ends, if root. movgem_open() does, for else
+ * time decides what is in its TLBs, and with that what a test can see.
+ */
+void movgem_power_keep_on(int fd);
+/* Has it go off after so long without work; false without runtime PM, or not root. */
+bool movgem_power_auto(int fd, unsigned int delay_ms);
+bool movgem_power_is_off(int fd);
+/* Fails where it goes off, in five times the delay that it would go off after. */
+void movgem_power_expect_on(int fd, unsigned int delay_ms);
+/* Waits for that. */
+void movgem_power_wait_off(int fd);
+/* How long it has been on, in ms. */
+uint64_t movgem_power_time_on(int fd);
+
 /* ---- buffers ---- */
 
 int __movgem_bo_create(int fd, uint64_t size, uint32_t flags,

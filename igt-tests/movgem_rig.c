@@ -99,6 +99,24 @@ void movgem_rig_expect_fault(struct movgem_rig *rig, uint64_t va, uint32_t type,
 	igt_assert_eq_u64(after.fault.seqno, after.submitted);
 }
 
+void movgem_memory_init(struct movgem_memory *m, int fd, uint64_t size)
+{
+	movgem_rig_init(&m->rig, fd);
+	m->size = size;
+	m->handle = movgem_bo_create(fd, size, 0);
+	m->map = movgem_bo_mmap(fd, m->handle, size);
+	m->id = movgem_bo_id(fd, m->handle);
+	m->va = movgem_va_alloc(fd, size);
+	movgem_vm_map(fd, m->rig.vm, m->handle, 0, m->va, size, 0);
+}
+
+void movgem_memory_fini(struct movgem_memory *m)
+{
+	munmap(m->map, m->size);
+	gem_close(m->rig.fd, m->handle);
+	movgem_rig_fini(&m->rig);
+}
+
 bool movgem_gate_try(int n)
 {
 	igt_assert_f(n < MOVGEM_GATE_TRIES,

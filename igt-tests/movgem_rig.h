@@ -32,6 +32,19 @@ void movgem_rig_expect(struct movgem_rig *rig, uint64_t va, uint32_t value);
 void movgem_rig_expect_fault(struct movgem_rig *rig, uint64_t va, uint32_t type,
 			     uint32_t access);
 
+/* A BO that the CPU has mapped, and the GPU in the VM of a rig. */
+struct movgem_memory {
+	struct movgem_rig rig;
+	uint64_t size;
+	uint32_t handle;
+	uint32_t *map;
+	uint64_t va;
+	uint64_t id;
+};
+
+void movgem_memory_init(struct movgem_memory *m, int fd, uint64_t size);
+void movgem_memory_fini(struct movgem_memory *m);
+
 /*
  * A gate is a job that waits on a semaphore which the CPU writes. It holds up
  * whatever waits for its fence. The driver resets a job that waits too long;

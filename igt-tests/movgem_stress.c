@@ -592,6 +592,8 @@ int igt_main()
 	igt_fixture() {
 		fd = movgem_open();
 		movgem_require_debugfs(fd);
+		/* It is off and on all the time, where it can be. */
+		movgem_power_auto(fd, 0);
 		/* Buffers go to it and come from it, where there is one. */
 		igt_kmod_load("vgem", NULL);
 		igt_install_exit_handler(exit_handler);

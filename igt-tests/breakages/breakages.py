@@ -370,4 +370,30 @@ LIST = [
         "imported-framebuffer-kept", "a device that goes leaves imported framebuffers mapped",
         [("movgem_kms.c", "\tmovgem_fb_unplug(mdev->kms);\n", "")],
         ["movgem_unbind@imported-framebuffer"]),
+
+    # ---- power ----
+    Breakage(
+        "move-wakes", "a page that moves has the GPU switched on",
+        [(MIGRATE, "#include <linux/mm.h>\n",
+          "#include <linux/mm.h>\n#include <linux/pm_runtime.h>\n"),
+         (MIGRATE, "\t\tmovgem_stat_inc(mdev, gpu_tlb_flush_off);\n",
+          "\t\tpm_request_resume(mdev->drm.dev);\n")],
+        ["movgem_runtime_pm@moves,memory"]),
+    Breakage(
+        "resume-no-flush", "the TLBs of a GPU that comes on again are not invalidated",
+        [(MIGRATE, "\tif (on)\n\t\tflush_locked(mdev);\n", "")],
+        ["movgem_runtime_pm@moves,memory,hammer"]),
+    Breakage(
+        "off-with-jobs", "the GPU is switched off while a job runs",
+        [("movgem_job.c", "\tmovgem_syncs_push(syncs, finished);\n",
+          "\tmovgem_syncs_push(syncs, finished);\n\tmovgem_pm_put(queue->mdev);\n"),
+         ("movgem_job.c", "\tmovgem_pm_put(queue->mdev);\n\tmovgem_job_put(job);\n",
+          "\tmovgem_job_put(job);\n")],
+        ["movgem_runtime_pm@jobs"]),
+    Breakage(
+        "off-with-display", "the GPU is switched off while the display is on",
+        [("movgem_kms.c", "\tunsigned int on = switches(state, true);\n",
+          "\tunsigned int on = 0;\n"),
+         ("movgem_kms.c", "\tpower_put(mdev, off);\n", "\t(void)off;\n")],
+        ["movgem_runtime_pm@display"]),
 ]
