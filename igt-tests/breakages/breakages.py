@@ -396,4 +396,31 @@ LIST = [
           "\tunsigned int on = 0;\n"),
          ("movgem_kms.c", "\tpower_put(mdev, off);\n", "\t(void)off;\n")],
         ["movgem_runtime_pm@display"]),
+    Breakage(
+        "sleep-with-jobs", "jobs go on while the machine goes to sleep",
+        [("movgem_queue.c", "\tmdev->engine->suspend(mdev);\n", "")],
+        ["movgem_pm@running-jobs"]),
+    Breakage(
+        "sleep-counts", "a job's time goes on while the machine sleeps",
+        [("movgem_queue.c",
+          "\t\tqueue->time_left = drm_sched_suspend_timeout(&queue->sched);\n",
+          "\t\tqueue->time_left = queue->sched.timeout;\n"),
+         ("movgem_queue.c",
+          "\t\tdrm_sched_resume_timeout(&queue->sched, queue->time_left);\n", ""),
+         ("movgem_queue.c", "\tWRITE_ONCE(mdev->asleep, true);\n", "")],
+        ["movgem_pm@waiting-job"]),
+    Breakage(
+        "sleep-early", "jobs rest before the displays of all devices are off",
+        [("movgem_pm.c", "\treturn movgem_kms_suspend(dev_get_drvdata(dev));\n",
+          "\tint ret = movgem_kms_suspend(dev_get_drvdata(dev));\n\n"
+          "\tif (!ret)\n"
+          "\t\tmovgem_queue_suspend(dev_get_drvdata(dev));\n\treturn ret;\n"),
+         ("movgem_pm.c", "\tmovgem_queue_suspend(mdev);\n\tmovgem_migrate_power(mdev, false);\n",
+          "\tmovgem_migrate_power(mdev, false);\n")],
+        ["movgem_pm@flip-waits"]),
+    Breakage(
+        "sleep-display-lost", "the display stays off when the machine wakes up",
+        [("movgem_pm.c", "\treturn movgem_kms_resume(dev_get_drvdata(dev));\n",
+          "\treturn 0;\n")],
+        ["movgem_pm@display"]),
 ]
