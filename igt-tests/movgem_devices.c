@@ -16,6 +16,7 @@
 #include "movgem_lib.h"
 
 #define PARAMETER	"/sys/module/movgem/parameters/devices"
+#define OUTPUTS		"/sys/module/movgem/parameters/outputs"
 #define USERS		"/sys/module/movgem/refcnt"
 #define BUS		"/sys/bus/platform"
 
@@ -25,8 +26,8 @@
 #define PCI_VENDOR	0x1b36
 #define PCI_DEVICE	0x0005
 
-/* How many there were, if that has been changed. */
-static int devices_before = -1;
+/* What they were, if they have been changed. */
+static int devices_before = -1, outputs_before = -1;
 /* Its address, or empty. */
 static char pci_address[256];
 
@@ -55,12 +56,12 @@ static int read_number(const char *path)
 	return value;
 }
 
-static int set_devices(unsigned int count)
+static int write_number(const char *path, unsigned int count)
 {
 	char text[16];
 
 	snprintf(text, sizeof(text), "%u", count);
-	return write_text(PARAMETER, text);
+	return write_text(path, text);
 }
 
 void movgem_devices_require(unsigned int count)
@@ -70,10 +71,33 @@ void movgem_devices_require(unsigned int count)
 	igt_require_f(now >= 0, "no module parameter `devices` (is movgem a module?)\n");
 	if (now >= (int)count)
 		return;
-	ret = set_devices(count);
+	ret = write_number(PARAMETER, count);
 	igt_require_f(!ret, "cannot set " PARAMETER ": %s\n", strerror(-ret));
 	if (devices_before < 0)
 		devices_before = now;
+}
+
+static void restore_outputs(int sig)
+{
+	if (outputs_before >= 0)
+		write_number(OUTPUTS, outputs_before);
+	outputs_before = -1;
+}
+
+int __movgem_devices_outputs(unsigned int count)
+{
+	if (outputs_before < 0) {
+		outputs_before = read_number(OUTPUTS);
+		igt_install_exit_handler(restore_outputs);
+	}
+	return write_number(OUTPUTS, count);
+}
+
+void movgem_devices_require_outputs(unsigned int count)
+{
+	int ret = __movgem_devices_outputs(count);
+
+	igt_require_f(!ret, "cannot set " OUTPUTS ": %s\n", strerror(-ret));
 }
 
 static int pci_number(const char *address, const char *what)
@@ -136,8 +160,9 @@ void movgem_devices_require_pci(void)
 
 void movgem_devices_restore(void)
 {
+	restore_outputs(0);
 	if (devices_before >= 0)
-		set_devices(devices_before);
+		write_number(PARAMETER, devices_before);
 	devices_before = -1;
 	if (*pci_address) {
 		write_text(PCI "/drivers/movgem/remove_id", PCI_ID);

@@ -20,7 +20,11 @@
 void movgem_devices_require(unsigned int count);
 /* Has the driver take QEMU's pci-testdev; skips where there is none. */
 void movgem_devices_require_pci(void);
-/* Undoes both. */
+/* Devices that are bound from now on have so many monitors; 0 or -errno. */
+int __movgem_devices_outputs(unsigned int count);
+/* The same; skips where that cannot be had. */
+void movgem_devices_require_outputs(unsigned int count);
+/* Undoes all of these. */
 void movgem_devices_restore(void);
 /* The card node of a device, by number; bound or -1. */
 int movgem_device_open(unsigned int n);

@@ -397,6 +397,14 @@ LIST = [
          ("movgem_kms.c", "\tpower_put(mdev, off);\n", "\t(void)off;\n")],
         ["movgem_runtime_pm@display"]),
     Breakage(
+        "on-counted-once", "two outputs that are switched on at once are counted as one",
+        [("movgem_kms.c", "\tret = power_get(mdev, on);\n", "\tret = power_get(mdev, !!on);\n")],
+        ["movgem_kms_outputs@at-once"]),
+    Breakage(
+        "off-counted-once", "two outputs that are switched off at once are counted as one",
+        [("movgem_kms.c", "\tpower_put(mdev, off);\n", "\tpower_put(mdev, !!off);\n")],
+        ["movgem_kms_outputs@unbind"]),
+    Breakage(
         "sleep-with-jobs", "jobs go on while the machine goes to sleep",
         [("movgem_queue.c", "\tmdev->engine->suspend(mdev);\n", "")],
         ["movgem_pm@running-jobs"]),
