@@ -75,7 +75,13 @@ def scripts(run):
             compile(file.read(), path, "exec")
 
 
+def breakages(run):
+    """The texts that breakages replace are in the driver as it is."""
+    run.must([f"{TREE}/igt-tests/breakages/run", "--list"])
+
+
 def checks():
     return [Check("lint/scripts", scripts, alone=True),
             Check("lint/checkpatch", checkpatch, alone=True),
-            Check("lint/kernel-doc", kernel_doc, alone=True)]
+            Check("lint/kernel-doc", kernel_doc, alone=True),
+            Check("lint/breakages", breakages, alone=True)]
