@@ -50,7 +50,7 @@ root_path() {
 		return
 	fi
 	_hash=$({
-		cd "$tree/tools" && cat lib/recipe.sh lib/packages guest/mkguest guest/modules
+		cd "$tree/tools" && cat lib/recipe.sh lib/packages guest/mkguest guest/mkdisk guest/modules
 		dpkg --print-architecture
 	} | sha256sum | cut -c1-16)
 	echo "$MOVGEM_CACHE/root-$_hash"
