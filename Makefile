@@ -10,7 +10,7 @@ KERNEL ?= 6.12
 KBUILD_VARS = $(foreach v,W C CF V KCFLAGS,$(if $($(v)),$(v)="$($(v))"))
 
 .DEFAULT_GOAL := help
-.PHONY: help root module igt-tests doc bench demo check check-breakages coverage clean distclean
+.PHONY: help root module igt-tests doc bench demo clients check check-breakages coverage clean distclean
 
 help: ## this list
 	@echo 'make TARGET, as root on Debian 12 or 13:'
@@ -38,6 +38,9 @@ bench: ## the benchmark (BENCH_ARGS="--only a,d", --quick): out/bench.json, out/
 
 demo: ## the main job: huge pages and memory blocks out of fragmented GPU memory (KERNEL=7.2)
 	@tools/demo/run --kernel $(KERNEL) $(DEMO_ARGS)
+
+clients: ## Debian's kmscube, weston, mpv and others on the display: out/clients (KERNEL=7.2)
+	@tools/clients/run --kernel $(KERNEL) $(CLIENTS_ARGS)
 
 check: ## run all tests and checks: out/check/junit.xml (CHECK_ARGS="--only PATTERN")
 	@tools/check $(CHECK_ARGS)

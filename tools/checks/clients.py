@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Debian's own clients on the display while pages move: tools/clients/run, in a short form.
+Each client is a case."""
+
+import json
+
+import checklib
+from checklib import TREE, Check, Failure, tail
+
+ORDER = 65
+
+# A guest for each kernel; together all kinds of clients but glmark2, which draws as kmscube does.
+CLIENTS = {
+    ("6.12", "movable_ops"): ("kmscube", "weston-gl", "mpv"),
+    ("7.2", "folio"): ("kmscube-atomic", "weston-pixman", "cage-foot", "sdl2"),
+}
+
+
+def clients(run):
+    kernel, store = run.check.kernel, run.check.store
+    checklib.require_store(store)
+    out = run.directory()
+    names = CLIENTS[kernel, store]
+    status, output = run.command(
+        [f"{TREE}/tools/clients/run", "--kernel", kernel, "--store", store, "--only",
+         ",".join(names), "--rounds", "1", "--out", out], limit=3900,
+        each_line=lambda line: run.say(line.strip()) if "guest: " in line else None)
+    try:
+        with open(f"{out}/clients.json", encoding="utf-8") as file:
+            results = {result["client"]: result for result in json.load(file)["results"]}
+    except FileNotFoundError:
+        raise Failure(f"status {status}\n{tail(output)}") from None
+    for name in names:
+        result = results[name]
+        run.record(name, "fail" if result["wrong"] else "pass", result.get("seconds", 0),
+                   result["wrong"] or "")
+    # A client that is wrong has its own case; here it is the guest, and what its kernel says.
+    if status not in (0, 1):
+        raise Failure(f"status {status}\n{tail(output)}")
+
+
+def checks():
+    return [Check(f"clients/{kernel}/{store}", clients, kernel, store)
+            for kernel, store in CLIENTS]
