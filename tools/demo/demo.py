@@ -16,6 +16,8 @@ import subprocess
 import sys
 import time
 
+import scene
+
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUFFER = 65536
 PAGE = 4096
@@ -58,7 +60,7 @@ def parse_args():
                     "memory blocks to go\noffline, while CPU threads and GPU jobs write to the "
                     "buffers. Every figure has a guest\nof its own.",
         epilog="Results in out/demo/: table.txt, demo.json, memory-map.png, memory-map-offline.png, "
-               "and per\nrow and trigger a directory with the guest's result, output, maps and "
+               "scene.png,\nand per row and trigger a directory with the guest's result, output, maps and "
                "kernel log.\n\nexit status: 0: all targets are met; 1: one is missed; "
                "2: a guest failed")
     add = parser.add_argument
@@ -84,6 +86,8 @@ def parse_args():
     add("--out", metavar="DIR", help="where the results go (default out/demo; quick: "
         "out/demo-quick; with -7.2 behind it for that kernel)")
     add("--module", metavar="FILE", help="use this movgem.ko; nothing is built then")
+    add("--scene", choices=("yes", "no", "only"),
+        help="the guest with weston on its screen (default: yes; quick: no)")
     add("--replot", action="store_true",
         help="boot nothing: table and pictures once more from the results in DIR")
     args = parser.parse_args()
@@ -105,6 +109,7 @@ def parse_args():
     if args.mem % 256 or args.mem < 768:
         parser.error("--mem must be a multiple of 256 and at least 768")
     args.fill = args.fill or (84 if args.quick else 85)
+    args.scene = args.scene or ("no" if args.quick else "yes")
     if args.rest is None:
         args.rest = 2 if args.quick else 5
     return args
@@ -334,9 +339,38 @@ def missed_targets(rows, huge_share):
     return missed
 
 
+def build():
+    say("building the workload")
+    subprocess.run(["make", "-s", "-C", os.path.join(TREE, "tools/demo")], check=True)
+
+
+def show_scene(args):
+    """The guest with a desktop; returns what is wrong with it."""
+    out = os.path.join(args.out, "scene")
+    if not args.replot:
+        scene.run(args, KERNELS[args.kernel], out, say)
+    picture = os.path.join(args.out, "scene.png")
+    scene.draw(out, picture)
+    say(f"a desktop, and the memory beside it: {os.path.relpath(picture, TREE)}")
+    return list(scene.missed(scene.load(out)))
+
+
+def end(missed):
+    """The exit status."""
+    for text in missed:
+        say(f"TARGET MISSED: {text}")
+    if not missed:
+        say("all targets are met")
+    return 1 if missed else 0
+
+
 def main():
     args = parse_args()
     os.makedirs(args.out, exist_ok=True)
+    if args.scene == "only":
+        if not args.replot:
+            build()
+        return end(show_scene(args))
     if args.replot:
         old = json.loads(read_text(args.out, "demo.json"))
         args.quick = old["parameters"]["quick"]
@@ -345,8 +379,7 @@ def main():
         args.limit = old["parameters"]["block_limit_seconds"]
         args.rows = [row["row"] for row in old["rows"]]
     else:
-        say("building the workload")
-        subprocess.run(["make", "-s", "-C", os.path.join(TREE, "tools/demo")], check=True)
+        build()
         for row in args.rows:
             for trigger in TRIGGERS:
                 measure(args, row, trigger)
@@ -375,11 +408,9 @@ def main():
         missed.append("the memory maps could not be drawn")
     say(f"results are in {os.path.relpath(args.out, TREE)}/: table.txt, demo.json, memory-map.png, "
         "memory-map-offline.png")
-    for text in missed:
-        say(f"TARGET MISSED: {text}")
-    if not missed:
-        say("all targets are met")
-    return 1 if missed else 0
+    if args.scene == "yes":
+        missed += show_scene(args)
+    return end(missed)
 
 
 if __name__ == "__main__":

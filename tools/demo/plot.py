@@ -108,6 +108,15 @@ def height_of(string, size):
     return (string.count("\n") + 1) * size * DPI / 72 * 1.3
 
 
+def swatch(sheet, x, y, kind):
+    """A line of the legend."""
+    picture = np.empty((28, 40, 3))
+    picture[:] = COLOURS[kind] if kind else OFFLINE_FRAME
+    picture[2:-2, 2:-2] = COLOURS[kind]
+    sheet.picture(x, y, picture)
+    sheet.text(x + 52, y + 14, KINDS[kind][0], 22, va="center")
+
+
 def draw(path, columns, headings, note):
     """columns: (title, before, caption, after, caption), maps as arrays."""
     pictures = [(tiles(before), tiles(after)) for _, before, _, after, _ in columns]
@@ -139,11 +148,7 @@ def draw(path, columns, headings, note):
                    rotation=90, ha="center", va="center", color="#3d4f5c")
     for number, kind in enumerate(used):
         x, y = side + number % across * (inner // across), legend + number // across * row
-        swatch = np.empty((28, 40, 3))
-        swatch[:] = COLOURS[kind] if kind else OFFLINE_FRAME
-        swatch[2:-2, 2:-2] = COLOURS[kind]
-        sheet.picture(x, y, swatch)
-        sheet.text(x + 52, y + 14, KINDS[kind][0], 22, va="center")
+        swatch(sheet, x, y, kind)
     sheet.text(side, note_at, note, 20, color="#5b6c78")
     sheet.save(path)
 
