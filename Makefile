@@ -10,7 +10,8 @@ KERNEL ?= 6.12
 KBUILD_VARS = $(foreach v,W C CF V KCFLAGS,$(if $($(v)),$(v)="$($(v))"))
 
 .DEFAULT_GOAL := help
-.PHONY: help root module igt-tests doc bench demo clients check check-breakages coverage clean distclean
+.PHONY: help root module igt-tests doc bench demo clients check check-breakages \
+	check-igt-full coverage clean distclean
 
 help: ## this list
 	@echo 'make TARGET, as root on Debian 12 or 13:'
@@ -47,6 +48,9 @@ check: ## run all tests and checks: out/check/junit.xml (CHECK_ARGS="--only PATT
 
 check-breakages: ## see the tests fail on a driver that is broken on purpose (20 minutes): out/breakages
 	@$(ENTER) igt-tests/breakages/run $(BREAKAGES)
+
+check-igt-full: ## Debian's IGT tests on movgem, vgem, vkms and virtio_gpu (hours): out/igt
+	@tools/suites/run $(SUITES_ARGS)
 
 coverage: ## which lines of the driver the tests execute (an hour or two): out/coverage
 	@tools/kernel make

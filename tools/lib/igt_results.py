@@ -61,8 +61,8 @@ class Follower:
         self.current = None
 
 
-def cases(share, expected=None):
-    """The cases of SHARE/results, also of a run that was cut off. EXPECTED is excused()'s."""
+def load(share):
+    """The tests of SHARE/results, also of a run that was cut off, as igt_runner has them."""
     results = f"{share}/results"
     path = f"{results}/results.json"
     if os.path.isdir(results):
@@ -73,20 +73,25 @@ def cases(share, expected=None):
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            tests = json.load(file)["tests"]
+            return json.load(file)["tests"]
     except (OSError, ValueError, KeyError):
-        return []
-    found = []
-    for name, test in tests.items():
-        result = test.get("result", "incomplete")
-        if result == "dmesg-warn" and excused(test["dmesg-warnings"], expected):
-            result = "pass"
-        outcome = OUTCOME.get(result, "fail")
-        seconds = test.get("time", {})
-        seconds = max(0.0, seconds.get("end", 0.0) - seconds.get("start", 0.0))
-        found.append(Case(name.removeprefix("igt@"), outcome, seconds,
-                          reason(result, outcome, test)))
-    return found
+        return {}
+
+
+def judge(name, test, expected=None):
+    """A Case of what igt_runner has of a test. EXPECTED is excused()'s."""
+    result = test.get("result", "incomplete")
+    if result == "dmesg-warn" and excused(test["dmesg-warnings"], expected):
+        result = "pass"
+    outcome = OUTCOME.get(result, "fail")
+    seconds = test.get("time", {})
+    seconds = max(0.0, seconds.get("end", 0.0) - seconds.get("start", 0.0))
+    return Case(name.removeprefix("igt@"), outcome, seconds, reason(result, outcome, test))
+
+
+def cases(share, expected=None):
+    """The cases of SHARE/results. EXPECTED is excused()'s."""
+    return [judge(name, test, expected) for name, test in load(share).items()]
 
 
 def reason(result, outcome, test):
@@ -95,8 +100,11 @@ def reason(result, outcome, test):
         return ""
     if outcome == "skip":
         # What the test says, else the condition that it has.
-        match = (re.search(r"Test requirement: .*\n(?!Last errno|Subtest |\w*@)(.+)", output + errors)
+        match = (re.search(r"Test requirement: .*\n(?!Last errno|Subtest |Dynamic |No dynamic |\w*@)(.+)", output + errors)
                  or re.search(r"(Test requirement: .*)", output + errors)
+                 or re.search(r"Test requirement not met in function (\w+)", output + errors)
+                 or re.search(r"^(?!Starting )(.+)\n(?:Dynamic s|S)ubtest \S+: SKIP", output,
+                              re.MULTILINE)
                  or re.search(r"(SKIP.*)", output + errors))
         text = match[1] if match else output.strip()[-200:] or result
         return " ".join(text.split())
