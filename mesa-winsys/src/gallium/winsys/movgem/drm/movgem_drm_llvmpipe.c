@@ -1,0 +1,403 @@
+/*
+ * Copyright (C) 2026 movgem maintainers
+ * SPDX-License-Identifier: MIT
+ *
+ * llvmpipe has memory of the process for textures, and display targets, of one
+ * level and layer, for what is shared. Here whatever is created as a texture,
+ * to be shared or not, is laid out as a texture in a BO: "unbacked" resources
+ * get it as their memory, which llvmpipe hands to free_memory_fd() in the end.
+ * Display targets remain for what is imported, as they can have any stride.
+ */
+
+#include "movgem_drm_winsys.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <xf86drm.h>
+
+#include "drm-uapi/drm_fourcc.h"
+#include "frontend/winsys_handle.h"
+#include "pipe/p_screen.h"
+#include "util/os_file.h"
+#include "util/os_time.h"
+#include "util/u_memory.h"
+
+#include "llvmpipe/lp_fence.h"
+#include "llvmpipe/lp_flush.h"
+#include "llvmpipe/lp_screen.h"
+#include "llvmpipe/lp_texture.h"
+
+#include "movgem_drm_bo.h"
+
+#ifndef HAVE_LINUX_UDMABUF_H
+#error "without linux/udmabuf.h llvmpipe has no dma-bufs"
+#endif
+
+/* Of these llvmpipe makes display targets. */
+#define SHARED_BINDS \
+   (PIPE_BIND_DISPLAY_TARGET | PIPE_BIND_SCANOUT | PIPE_BIND_SHARED)
+
+/* llvmpipe tells its own kinds of memory apart by this. */
+#define MEMORY_TYPE_BO ((enum llvmpipe_memory_fd_type)0x6d6f7667)
+
+/** A BO as llvmpipe's kind of memory. */
+struct movgem_memory {
+   struct llvmpipe_memory_allocation base;
+   struct movgem_bo *bo;
+};
+
+static struct movgem_device *
+screen_device(struct pipe_screen *screen)
+{
+   return movgem_winsys(llvmpipe_screen(screen)->winsys)->dev;
+}
+
+/* llvmpipe's own functions */
+static const struct pipe_screen *
+original(struct pipe_screen *screen)
+{
+   return &movgem_winsys(llvmpipe_screen(screen)->winsys)->original;
+}
+
+/* \return the BO of such memory; NULL for memory of llvmpipe's own */
+static struct movgem_bo *
+memory_bo(const struct llvmpipe_memory_allocation *mem)
+{
+   if (!mem || mem->type != MEMORY_TYPE_BO)
+      return NULL;
+   return ((const struct movgem_memory *)mem)->bo;
+}
+
+static struct movgem_bo *
+resource_bo(struct pipe_resource *resource)
+{
+   const struct llvmpipe_resource *lpr = llvmpipe_resource(resource);
+
+   return lpr->dt ? lpr->dt->bo : memory_bo(lpr->dmabuf_alloc);
+}
+
+static struct llvmpipe_memory_allocation *
+memory_create(struct pipe_screen *screen, uint64_t size)
+{
+   struct movgem_memory *mem = CALLOC_STRUCT(movgem_memory);
+
+   if (!mem)
+      return NULL;
+
+   mem->bo = movgem_bo_create(screen_device(screen), size);
+   if (!mem->bo) {
+      FREE(mem);
+      return NULL;
+   }
+   mem->base.type = MEMORY_TYPE_BO;
+   mem->base.cpu_addr = mem->bo->map;
+   mem->base.size = size;
+   mem->base.fd = -1;
+   mem->base.mem_fd = -1;
+   mem->base.dmabuf_fd = -1;
+   return &mem->base;
+}
+
+/* Memory that llvmpipe wants as a dma-buf, for a buffer that is exported. */
+static struct pipe_memory_allocation *
+movgem_allocate_memory_fd(struct pipe_screen *screen, uint64_t size, int *fd,
+                          bool dmabuf)
+{
+   struct llvmpipe_memory_allocation *mem;
+
+   if (!dmabuf)
+      return original(screen)->allocate_memory_fd(screen, size, fd, dmabuf);
+
+   mem = memory_create(screen, size);
+   if (!mem)
+      return NULL;
+
+   mem->dmabuf_fd = movgem_bo_export(memory_bo(mem));
+   *fd = mem->dmabuf_fd < 0 ? -1 : os_dupfd_cloexec(mem->dmabuf_fd);
+   if (*fd < 0) {
+      screen->free_memory_fd(screen, (struct pipe_memory_allocation *)mem);
+      return NULL;
+   }
+   return (struct pipe_memory_allocation *)mem;
+}
+
+static void
+movgem_free_memory_fd(struct pipe_screen *screen,
+                      struct pipe_memory_allocation *pmem)
+{
+   struct llvmpipe_memory_allocation *mem =
+      (struct llvmpipe_memory_allocation *)pmem;
+   struct movgem_bo *bo = memory_bo(mem);
+
+   if (!bo) {
+      original(screen)->free_memory_fd(screen, pmem);
+      return;
+   }
+   if (mem->dmabuf_fd >= 0)
+      close(mem->dmabuf_fd);
+   movgem_bo_unref(bo);
+   FREE(mem);
+}
+
+static bool
+wants_bo(struct pipe_screen *screen, const struct pipe_resource *templat)
+{
+   if (templat->target == PIPE_BUFFER ||
+       templat->flags & PIPE_RESOURCE_FLAG_SPARSE)
+      return false;
+   return templat->bind & SHARED_BINDS ||
+          !(screen_device(screen)->debug & MOVGEM_DEBUG_NO_TEXTURES);
+}
+
+static struct pipe_resource *
+movgem_resource_create(struct pipe_screen *screen,
+                       const struct pipe_resource *templat)
+{
+   struct pipe_resource texture = *templat;
+   struct pipe_resource *resource;
+   struct llvmpipe_resource *lpr;
+   uint64_t size;
+
+   if (!wants_bo(screen, templat))
+      return original(screen)->resource_create(screen, templat);
+
+   texture.bind &= ~SHARED_BINDS;
+   if (!screen->can_create_resource(screen, &texture))
+      return NULL;
+   resource = screen->resource_create_unbacked(screen, &texture, &size);
+   if (!resource)
+      return NULL;
+
+   lpr = llvmpipe_resource(resource);
+   lpr->dmabuf_alloc = memory_create(screen, size);
+   if (!lpr->dmabuf_alloc) {
+      screen->resource_destroy(screen, resource);
+      /* Nobody else is to have it: memory of the process does as well. */
+      return templat->bind & SHARED_BINDS ?
+             NULL : original(screen)->resource_create(screen, templat);
+   }
+   lpr->tex_data = lpr->dmabuf_alloc->cpu_addr;
+   lpr->base.bind = templat->bind;
+   return resource;
+}
+
+static struct pipe_resource *
+movgem_resource_from_handle(struct pipe_screen *screen,
+                            const struct pipe_resource *templat,
+                            struct winsys_handle *whandle, unsigned usage)
+{
+   struct winsys_handle plane = *whandle;
+   struct pipe_resource *resource;
+
+   /* Each plane of an image is one of its own to llvmpipe. */
+   plane.plane = 0;
+   resource = original(screen)->resource_from_handle(screen, templat, &plane, usage);
+   whandle->size = plane.size;
+   return resource;
+}
+
+/* The planes of an image are a chain of resources. */
+static struct pipe_resource *
+resource_plane(struct pipe_resource *resource, unsigned plane)
+{
+   while (plane-- && resource)
+      resource = resource->next;
+   return resource;
+}
+
+static bool
+movgem_resource_get_handle(struct pipe_screen *screen, struct pipe_context *ctx,
+                           struct pipe_resource *resource,
+                           struct winsys_handle *whandle, unsigned usage)
+{
+   const struct llvmpipe_resource *lpr;
+   struct movgem_bo *bo;
+   unsigned offset;
+
+   resource = resource_plane(resource, whandle->plane);
+   if (!resource)
+      return false;
+   lpr = llvmpipe_resource(resource);
+   bo = resource_bo(resource);
+   if (!bo)
+      return original(screen)->resource_get_handle(screen, ctx, resource,
+                                                   whandle, usage);
+
+   offset = lpr->dt ? lpr->dt->offset : lpr->img_stride[0] * whandle->layer;
+   return movgem_fill_handle(bo, lpr->row_stride[0], offset, whandle);
+}
+
+static bool
+movgem_resource_get_param(struct pipe_screen *screen, struct pipe_context *ctx,
+                          struct pipe_resource *resource, unsigned plane,
+                          unsigned layer, unsigned level,
+                          enum pipe_resource_param param,
+                          unsigned handle_usage, uint64_t *value)
+{
+   struct winsys_handle whandle = { .layer = layer };
+   const struct llvmpipe_resource *lpr;
+
+   resource = resource_plane(resource, plane);
+   if (!resource)
+      return false;
+   lpr = llvmpipe_resource(resource);
+
+   switch (param) {
+   case PIPE_RESOURCE_PARAM_NPLANES:
+      *value = 0;
+      for (; resource; resource = resource->next)
+         ++*value;
+      return true;
+   case PIPE_RESOURCE_PARAM_MODIFIER:
+      *value = DRM_FORMAT_MOD_LINEAR;
+      return true;
+   case PIPE_RESOURCE_PARAM_OFFSET:
+      if (!lpr->dt)
+         break;
+      *value = lpr->dt->offset;
+      return true;
+   case PIPE_RESOURCE_PARAM_HANDLE_TYPE_SHARED:
+      return false;
+   case PIPE_RESOURCE_PARAM_HANDLE_TYPE_KMS:
+   case PIPE_RESOURCE_PARAM_HANDLE_TYPE_FD:
+      whandle.type = param == PIPE_RESOURCE_PARAM_HANDLE_TYPE_KMS ?
+                     WINSYS_HANDLE_TYPE_KMS : WINSYS_HANDLE_TYPE_FD;
+      if (!screen->resource_get_handle(screen, ctx, resource, &whandle,
+                                       handle_usage))
+         return false;
+      *value = whandle.handle;
+      return true;
+   default:
+      break;
+   }
+   return original(screen)->resource_get_param(screen, ctx, resource, 0, layer,
+                                               level, param, handle_usage,
+                                               value);
+}
+
+static void
+movgem_resource_get_info(struct pipe_screen *screen,
+                         struct pipe_resource *resource,
+                         unsigned *stride, unsigned *offset)
+{
+   const struct llvmpipe_resource *lpr = llvmpipe_resource(resource);
+
+   *stride = lpr->row_stride[0];
+   *offset = lpr->dt ? lpr->dt->offset : 0;
+}
+
+static const char *
+movgem_get_name(struct pipe_screen *screen)
+{
+   return llvmpipe_screen(screen)->renderer_string;
+}
+
+/* As llvmpipe's, but that one finishes all contexts, of other threads too. */
+static int
+movgem_fence_get_fd(struct pipe_screen *screen,
+                    struct pipe_fence_handle *handle)
+{
+   struct lp_fence *fence = (struct lp_fence *)handle;
+
+   if (fence && fence->type == LP_FENCE_TYPE_SYNC_FD)
+      return os_dupfd_cloexec(fence->sync_fd);
+   if (fence)
+      original(screen)->fence_finish(screen, NULL, handle, OS_TIMEOUT_INFINITE);
+   return os_dupfd_cloexec(llvmpipe_screen(screen)->dummy_sync_fd);
+}
+
+/* A flush promises others who have the BOs that they will find in them what was
+ * drawn. There is no fence that they could wait for, so it is drawn here.
+ */
+static void
+movgem_flush(struct pipe_context *ctx, struct pipe_fence_handle **fence,
+             unsigned flags)
+{
+   struct pipe_screen *screen = ctx->screen;
+   struct pipe_fence_handle *own = NULL;
+   struct movgem_bo **bos;
+   const unsigned count = movgem_device_get_shared(screen_device(screen), &bos);
+
+   for (unsigned i = 0; i < count; i++)
+      movgem_bo_begin_access(bos[i]);
+
+   if (count && !fence)
+      fence = &own;
+   llvmpipe_flush(ctx, fence, __func__);
+   if (count)
+      original(screen)->fence_finish(screen, NULL, *fence, OS_TIMEOUT_INFINITE);
+   original(screen)->fence_reference(screen, &own, NULL);
+
+   for (unsigned i = 0; i < count; i++) {
+      movgem_bo_end_access(bos[i]);
+      movgem_bo_unref(bos[i]);
+   }
+   FREE(bos);
+}
+
+static struct pipe_context *
+movgem_context_create(struct pipe_screen *screen, void *priv, unsigned flags)
+{
+   struct pipe_context *ctx = original(screen)->context_create(screen, priv, flags);
+
+   if (ctx)
+      ctx->flush = movgem_flush;
+   return ctx;
+}
+
+/* llvmpipe draws with the CPU and is done when it gives a fence away: that one
+ * has signalled. It wants it from udmabuf; a syncobj has one without.
+ */
+static void
+init_fence(struct llvmpipe_screen *lp)
+{
+   const int fd = movgem_winsys(lp->winsys)->dev->fd;
+   uint32_t syncobj;
+   int sync_fd = -1;
+
+   if (!drmSyncobjCreate(fd, DRM_SYNCOBJ_CREATE_SIGNALED, &syncobj)) {
+      if (drmSyncobjExportSyncFile(fd, syncobj, &sync_fd))
+         sync_fd = -1;
+      drmSyncobjDestroy(fd, syncobj);
+   }
+
+   if (lp->dummy_sync_fd >= 0)
+      close(lp->dummy_sync_fd);
+   lp->dummy_sync_fd = sync_fd;
+   if (lp->dummy_dmabuf) {
+      lp->base.free_memory_fd(&lp->base,
+                              (struct pipe_memory_allocation *)lp->dummy_dmabuf);
+      lp->dummy_dmabuf = NULL;
+   }
+   if (lp->udmabuf_fd >= 0) {
+      close(lp->udmabuf_fd);
+      lp->udmabuf_fd = -1;
+   }
+   ((struct pipe_caps *)&lp->base.caps)->native_fence_fd = sync_fd >= 0;
+}
+
+void
+movgem_llvmpipe_init(struct pipe_screen *screen)
+{
+   struct llvmpipe_screen *lp = llvmpipe_screen(screen);
+   const size_t length = strlen(lp->renderer_string);
+
+   /* Its caps are constant, so it cannot be assigned. */
+   memcpy(&movgem_winsys(lp->winsys)->original, screen, sizeof(*screen));
+
+   init_fence(lp);
+   snprintf(lp->renderer_string + length, sizeof(lp->renderer_string) - length,
+            " on movgem");
+
+   screen->get_name = movgem_get_name;
+   screen->context_create = movgem_context_create;
+   screen->fence_get_fd = movgem_fence_get_fd;
+   screen->resource_create = movgem_resource_create;
+   screen->resource_from_handle = movgem_resource_from_handle;
+   screen->resource_get_handle = movgem_resource_get_handle;
+   screen->resource_get_param = movgem_resource_get_param;
+   screen->resource_get_info = movgem_resource_get_info;
+   screen->allocate_memory_fd = movgem_allocate_memory_fd;
+   screen->free_memory_fd = movgem_free_memory_fd;
+}
