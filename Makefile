@@ -10,7 +10,7 @@ KERNEL ?= 6.12
 KBUILD_VARS = $(foreach v,W C CF V KCFLAGS,$(if $($(v)),$(v)="$($(v))"))
 
 .DEFAULT_GOAL := help
-.PHONY: help root module igt-tests doc bench demo clients check check-breakages \
+.PHONY: help root module igt-tests doc bench demo clients mesa check check-breakages \
 	check-igt-full coverage clean distclean
 
 help: ## this list
@@ -43,6 +43,9 @@ demo: ## the main job: huge pages and memory blocks out of fragmented GPU memory
 clients: ## Debian's kmscube, weston, mpv and others on the display: out/clients (KERNEL=7.2)
 	@tools/clients/run --kernel $(KERNEL) $(CLIENTS_ARGS)
 
+mesa: ## build Mesa with the movgem driver (cached; tools/vm run --mesa uses it)
+	@nice tools/mesa make
+
 check: ## run all tests and checks: out/check/junit.xml (CHECK_ARGS="--only PATTERN")
 	@tools/check $(CHECK_ARGS)
 
@@ -59,6 +62,7 @@ coverage: ## which lines of the driver the tests execute (an hour or two): out/c
 clean: ## remove out/
 	rm -rf out
 
-distclean: clean ## remove out/ and every cached root and debug kernel but the current ones
+distclean: clean ## remove out/ and every cached root, debug kernel and Mesa but the current ones
 	@tools/root clean
 	@tools/kernel clean
+	@tools/mesa clean

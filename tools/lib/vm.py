@@ -67,7 +67,8 @@ exit status: the command's own, or
 
 One argument after -- is a line for sh; several are a command and its arguments.
 In the guest: /movgem is the work tree's out/build (read-only), /share the
-directory of --share (read-write), / a throw-away copy of the Debian 13 root.
+directory of --share (read-write), /mesa the Mesa of --mesa (read-only), / a
+throw-away copy of the Debian 13 root.
 The kernel's console is kept in out/vm/, newest in out/vm/last.log.
 
 --qmp PATH lets a program outside change the machine while the command runs, by
@@ -121,6 +122,9 @@ def parse_args(argv):
     add("--module", metavar="FILE", help="load this movgem.ko; nothing is built then")
     add("--no-module", action="store_true", help="do not build or load movgem")
     add("--share", metavar="DIR", help="host directory to appear at /share, read-write")
+    add("--mesa", action="store_true",
+        help="have programs use Mesa with the movgem driver, which tools/mesa builds; else "
+             "they get Debian's own")
     add("--timeout", default=600, type=float, metavar="SECONDS",
         help="for boot and command together (default %(default)s)")
     add("--append", default=[], action="append", metavar="STR",
@@ -201,6 +205,13 @@ def kernel_dir(kernel):
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               text=True).stdout.strip()
     return f"{guest_dir()}/kernel-{kernel}"
+
+
+def mesa_dir():
+    """Where Mesa with the movgem driver is; it is built first where it has not been."""
+    return subprocess.run([os.path.join(TREE, "tools/mesa"), "make"], check=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          text=True).stdout.strip()
 
 
 def newest(*tops):
@@ -403,6 +414,8 @@ def qemu_command(args, kernel, tmp, log):
     shares = [("build", BUILD, ",readonly=on")]
     if args.share:
         shares.append(("share", os.path.abspath(args.share), ""))
+    if args.mesa:
+        shares.append(("mesa", mesa_dir(), ",readonly=on"))
     if os.path.isdir(f"{kernel}/modules"):
         shares.append(("modules", f"{kernel}/modules", ",readonly=on"))
     if args.qmp:
@@ -612,6 +625,7 @@ def main(argv):
         config = {"TOKEN": token, "MODULE": "y" if module else "",
                   "PARAMS": " ".join(args.param), "SHARE": "y" if args.share else "",
                   "UDEV": "y" if args.udev else "",
+                  "MESA": "y" if args.mesa else "",
                   "KERNEL_MODULES": "y" if os.path.isdir(f"{kernel}/modules") else "",
                   "MODPROBE": "virtio_mem" if args.virtio_mem else ""}
         text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in config.items())
