@@ -11,7 +11,7 @@ KBUILD_VARS = $(foreach v,W C CF V KCFLAGS,$(if $($(v)),$(v)="$($(v))"))
 
 .DEFAULT_GOAL := help
 .PHONY: help root module igt-tests doc bench demo clients mesa check check-breakages \
-	check-igt-full coverage clean distclean
+	check-igt-full check-mesa coverage clean distclean
 
 help: ## this list
 	@echo 'make TARGET, as root on Debian 12 or 13:'
@@ -54,6 +54,9 @@ check-breakages: ## see the tests fail on a driver that is broken on purpose (20
 
 check-igt-full: ## Debian's IGT tests on movgem, vgem, vkms and virtio_gpu (hours): out/igt
 	@tools/suites/run $(SUITES_ARGS)
+
+check-mesa: ## build Mesa and test its movgem driver in guests: out/check/junit.xml
+	@tools/check --only mesa $(CHECK_ARGS)
 
 coverage: ## which lines of the driver the tests execute (an hour or two): out/coverage
 	@tools/kernel make

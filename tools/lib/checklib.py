@@ -63,9 +63,13 @@ class Check:
     # The builds and whatever wants the machine to itself; all others are guests, of which
     # several may run at a time.
     alone: bool = False
+    # Too long for all to wait for: runs only where --only asks for it.
+    on_request: bool = False
 
     def wanted(self, args):
         """Is it what the command line asks for?"""
+        if self.on_request and not args.only:
+            return False
         if args.kernel and self.kernel not in (None, *args.kernel):
             return False
         if args.store and self.store not in (None, *args.store):

@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Copyright (C) 2026 movgem maintainers
+ *
+ * Tests of what is shared: with another process, with another driver, between
+ * two devices of one file, and fences.
+ */
+#include <drm_fourcc.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-heap.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <xf86drm.h>
+
+#include "test.h"
+
+#define WIDTH	200
+#define HEIGHT	120
+#define ROUNDS	20
+
+/* An image that goes to another process, its dma-buf with it. */
+struct image {
+	uint32_t format;
+	uint32_t stride;
+	uint32_t seed;
+};
+
+static void send_image(int socket, const struct image *image, int dmabuf)
+{
+	char control[CMSG_SPACE(sizeof(int))] = {};
+	struct iovec iov = { (void *)image, sizeof(*image) };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (dmabuf >= 0) {
+		struct cmsghdr *header = (void *)control;
+
+		message.msg_control = control;
+		message.msg_controllen = sizeof(control);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(header), &dmabuf, sizeof(int));
+	}
+	check(sendmsg(socket, &message, 0) == sizeof(*image));
+}
+
+/* Returns false when there are no more. */
+static bool receive_image(int socket, struct image *image, int *dmabuf)
+{
+	char control[CMSG_SPACE(sizeof(int))] = {};
+	struct iovec iov = { image, sizeof(*image) };
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+
+	if (!got)
+		return false;
+	check(got == sizeof(*image));
+	if (message.msg_controllen)
+		memcpy(dmabuf, CMSG_DATA((struct cmsghdr *)control),
+		       sizeof(int));
+	return true;
+}
+
+/* The other process: draws what it gets, and compares it. */
+static void importer(int socket)
+{
+	GLuint texture = 0, target;
+	struct image image;
+	int dmabuf = -1;
+	struct gl gl;
+
+	gl_open(&gl, SURFACELESS);
+	target = make_target(make_texture(WIDTH, HEIGHT, NULL));
+	while (receive_image(socket, &image, &dmabuf)) {
+		if (!texture)
+			texture = import_texture(&gl, dmabuf, WIDTH, HEIGHT,
+						 image.stride, image.format);
+		glBindFramebuffer(GL_FRAMEBUFFER, target);
+		draw_copy(&gl, texture, WIDTH, HEIGHT, 5);
+		expect_copy(WIDTH, HEIGHT, image.seed, 5);
+		check(write(socket, "", 1) == 1);
+	}
+	check(texture);
+	gl_close(&gl);
+}
+
+static GLuint export_texture(struct gl *gl, struct image *image, int *dmabuf)
+{
+	PFNEGLCREATEIMAGEKHRPROC create = function("eglCreateImageKHR");
+	PFNEGLEXPORTDMABUFIMAGEQUERYMESAPROC query =
+		function("eglExportDMABUFImageQueryMESA");
+	PFNEGLEXPORTDMABUFIMAGEMESAPROC export =
+		function("eglExportDMABUFImageMESA");
+	GLuint texture = make_texture(WIDTH, HEIGHT, NULL);
+	EGLuint64KHR modifier;
+	int fourcc, planes, stride, offset;
+	EGLImageKHR egl;
+
+	egl = create(gl->dpy, gl->ctx, EGL_GL_TEXTURE_2D_KHR,
+		     (EGLClientBuffer)(uintptr_t)texture, NULL);
+	if (egl == EGL_NO_IMAGE_KHR)
+		fail("eglCreateImage of a texture: 0x%x", eglGetError());
+	check(query(gl->dpy, egl, &fourcc, &planes, &modifier));
+	check(planes == 1 && modifier == DRM_FORMAT_MOD_LINEAR);
+	check(export(gl->dpy, egl, dmabuf, &stride, &offset));
+	check(*dmabuf >= 0 && !offset && stride >= WIDTH * 4);
+	image->format = fourcc;
+	image->stride = stride;
+	return texture;
+}
+
+static void exporter(int socket, pid_t child)
+{
+	struct image image = {};
+	GLuint texture, target;
+	struct gl gl;
+	struct bo bo;
+	uint64_t moved;
+	int dmabuf;
+	char done;
+
+	gl_open(&gl, SURFACELESS);
+	texture = export_texture(&gl, &image, &dmabuf);
+	target = make_target(texture);
+	bo_open(&bo, dmabuf);
+	moved = bo_moved(&bo);
+
+	for (int i = 0; i < ROUNDS || bo_moved(&bo) == moved; i++) {
+		image.seed = i * 31;
+		glBindFramebuffer(GL_FRAMEBUFFER, target);
+		draw_pattern(&gl, WIDTH, HEIGHT, image.seed);
+		glFinish();
+		send_image(socket, &image, i ? -1 : dmabuf);
+		if (read(socket, &done, 1) != 1)
+			fail("the importer has ended");
+		expect_pattern(WIDTH, HEIGHT, image.seed);
+		expect_memory(bo.map, image.stride, image.format, WIDTH, HEIGHT,
+			      image.seed);
+	}
+	printf("    %lu pages moved\n",
+	       (unsigned long)(bo_moved(&bo) - moved));
+	bo_close(&bo);
+	close(dmabuf);
+	gl_close(&gl);
+}
+
+void test_exported(void)
+{
+	int sockets[2], status;
+	pid_t child;
+
+	check(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets));
+	/* Before there are threads of Mesa's. */
+	child = fork();
+	check(child >= 0);
+	if (!child) {
+		close(sockets[0]);
+		importer(sockets[1]);
+		_exit(0);
+	}
+	close(sockets[1]);
+	exporter(sockets[0], child);
+	close(sockets[0]);
+	check(waitpid(child, &status, 0) == child);
+	if (status)
+		fail("the importer ended with status 0x%x", status);
+}
+
+static void sync_foreign(int dmabuf, uint64_t flags)
+{
+	struct dma_buf_sync sync = { .flags = flags };
+
+	check(!ioctl(dmabuf, DMA_BUF_IOCTL_SYNC, &sync));
+}
+
+/* An image in memory that is not movgem's: textures of it, and drawing to it. */
+void test_foreign(void)
+{
+	struct dma_heap_allocation_data args = {
+		.len = (WIDTH * 4 * HEIGHT + 4095) & ~4095,
+		.fd_flags = O_RDWR | O_CLOEXEC,
+	};
+	int heap = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC);
+	GLuint texture, ours;
+	struct gl gl;
+	uint32_t *map;
+	int dmabuf;
+
+	if (heap < 0)
+		fail("/dev/dma_heap/system: %s", strerror(errno));
+	check(!ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &args));
+	dmabuf = args.fd;
+	map = mmap(NULL, args.len, PROT_READ | PROT_WRITE, MAP_SHARED, dmabuf,
+		   0);
+	check(map != MAP_FAILED);
+
+	sync_foreign(dmabuf, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE);
+	for (unsigned int i = 0; i < WIDTH * HEIGHT; i++)
+		map[i] = pattern_pixel(i % WIDTH, i / WIDTH, 77);
+	sync_foreign(dmabuf, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE);
+
+	gl_open(&gl, GBM_RENDER);
+	ours = make_target(make_texture(WIDTH, HEIGHT, NULL));
+	texture = import_texture(&gl, dmabuf, WIDTH, HEIGHT, WIDTH * 4,
+				 DRM_FORMAT_ABGR8888);
+	glBindFramebuffer(GL_FRAMEBUFFER, ours);
+	draw_copy(&gl, texture, WIDTH, HEIGHT, 9);
+	expect_copy(WIDTH, HEIGHT, 77, 9);
+
+	make_target(texture);
+	draw_pattern(&gl, WIDTH, HEIGHT, 78);
+	glFinish();
+	sync_foreign(dmabuf, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
+	expect_memory(map, WIDTH * 4, DRM_FORMAT_ABGR8888, WIDTH, HEIGHT, 78);
+	sync_foreign(dmabuf, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ);
+	gl_close(&gl);
+}
+
+/* Two devices of one open file: GEM handles are common to both, so that each
+ * could close those of the other.
+ */
+void test_dup(void)
+{
+	int card = open_card();
+	struct gbm_import_fd_data import = {
+		.width = WIDTH, .height = HEIGHT,
+		.format = GBM_FORMAT_XRGB8888,
+	};
+	struct gbm_bo *bo, *imported;
+	GLuint textures[2];
+	struct gl gl[2];
+	struct bo kernel;
+	int dmabuf, again;
+
+	gl_open_fd(&gl[0], card);
+	gl_open_fd(&gl[1], card);
+	bo = gbm_bo_create(gl[0].gbm, WIDTH, HEIGHT, GBM_FORMAT_XRGB8888,
+			   GBM_BO_USE_RENDERING);
+	check(bo);
+	dmabuf = gbm_bo_get_fd(bo);
+	check(dmabuf >= 0);
+	import.fd = dmabuf;
+	import.stride = gbm_bo_get_stride(bo);
+	imported = gbm_bo_import(gl[1].gbm, GBM_BO_IMPORT_FD, &import,
+				 GBM_BO_USE_RENDERING);
+	check(imported);
+	for (int i = 0; i < 2; i++) {
+		gl_current(&gl[i]);
+		textures[i] = import_texture(&gl[i], dmabuf, WIDTH, HEIGHT,
+					     gbm_bo_get_stride(bo),
+					     DRM_FORMAT_XRGB8888);
+		make_target(textures[i]);
+		draw_pattern(&gl[i], WIDTH, HEIGHT, i);
+		expect_pattern(WIDTH, HEIGHT, i);
+	}
+
+	gl_current(&gl[0]);
+	glDeleteTextures(1, &textures[0]);
+	gbm_bo_destroy(bo);
+	gl_close(&gl[0]);
+
+	gl_current(&gl[1]);
+	expect_pattern(WIDTH, HEIGHT, 1);
+	draw_pattern(&gl[1], WIDTH, HEIGHT, 2);
+	expect_pattern(WIDTH, HEIGHT, 2);
+
+	/* Its map would live on without the handle; this asks for the latter. */
+	again = gbm_bo_get_fd(imported);
+	check(again >= 0);
+	bo_open(&kernel, again);
+	expect_memory(kernel.map, import.stride, DRM_FORMAT_XRGB8888, WIDTH,
+		      HEIGHT, 2);
+	bo_close(&kernel);
+	close(again);
+	gbm_bo_destroy(imported);
+	close(dmabuf);
+	gl_close(&gl[1]);
+	close(card);
+}
+
+/* A BO of movgem's own, without Mesa. */
+static int create_bo(struct bo *bo, uint64_t size)
+{
+	struct drm_movgem_bo_create args = { .size = size };
+	int fd = open_render(), dmabuf;
+
+	check(!drmIoctl(fd, DRM_IOCTL_MOVGEM_BO_CREATE, &args));
+	check(!drmPrimeHandleToFD(fd, args.handle, DRM_CLOEXEC | DRM_RDWR,
+				  &dmabuf));
+	bo_open(bo, dmabuf);
+	close(fd);
+	return dmabuf;
+}
+
+static volatile bool released;
+
+static void *release_later(void *bo)
+{
+	usleep(300 * 1000);
+	released = true;
+	release_fence(bo);
+	return NULL;
+}
+
+/* A fence comes in that has not signalled: what is drawn behind it waits. */
+static void wait_pending(struct gl *gl)
+{
+	PFNEGLCREATESYNCKHRPROC create = function("eglCreateSyncKHR");
+	PFNEGLWAITSYNCKHRPROC wait = function("eglWaitSyncKHR");
+	EGLint attributes[] = {
+		EGL_SYNC_NATIVE_FENCE_FD_ANDROID, -1, EGL_NONE,
+	};
+	struct pollfd poller = { .events = POLLIN };
+	struct bo bo;
+	int dmabuf = create_bo(&bo, 4 * 4096);
+	pthread_t thread;
+	EGLSyncKHR sync;
+
+	attributes[1] = pending_fence(&bo);
+	poller.fd = dup(attributes[1]);
+	sync = create(gl->dpy, EGL_SYNC_NATIVE_FENCE_ANDROID, attributes);
+	check(sync != EGL_NO_SYNC_KHR);
+	check(!poll(&poller, 1, 0));
+
+	check(!pthread_create(&thread, NULL, release_later, &bo));
+	check(wait(gl->dpy, sync, 0));
+	draw_pattern(gl, WIDTH, HEIGHT, 1);
+	glFinish();
+	if (!released)
+		fail("nothing waited for the fence that came in");
+	check(poll(&poller, 1, 0) == 1);
+	check(!pthread_join(thread, NULL));
+	expect_pattern(WIDTH, HEIGHT, 1);
+	close(poller.fd);
+	bo_close(&bo);
+	close(dmabuf);
+}
+
+/* A native fence goes out and comes in; when it signals, memory is as drawn. */
+void test_fence(void)
+{
+	PFNEGLCREATESYNCKHRPROC create;
+	PFNEGLDUPNATIVEFENCEFDANDROIDPROC dup_fence;
+	PFNEGLWAITSYNCKHRPROC wait;
+	struct image image = {};
+	struct pollfd poller;
+	EGLSyncKHR sync;
+	struct gl gl;
+	struct bo bo;
+	int dmabuf;
+
+	gl_open(&gl, GBM_RENDER);
+	check(gl_has(&gl, "EGL_ANDROID_native_fence_sync"));
+	check(gl_has(&gl, "EGL_KHR_wait_sync"));
+	create = function("eglCreateSyncKHR");
+	dup_fence = function("eglDupNativeFenceFDANDROID");
+	wait = function("eglWaitSyncKHR");
+
+	make_target(export_texture(&gl, &image, &dmabuf));
+	bo_open(&bo, dmabuf);
+	for (int i = 0; i < ROUNDS; i++) {
+		EGLint attributes[] = {
+			EGL_SYNC_NATIVE_FENCE_FD_ANDROID, -1, EGL_NONE,
+		};
+
+		draw_pattern(&gl, WIDTH, HEIGHT, i * 17);
+		sync = create(gl.dpy, EGL_SYNC_NATIVE_FENCE_ANDROID, NULL);
+		check(sync != EGL_NO_SYNC_KHR);
+		glFlush();
+		poller.fd = dup_fence(gl.dpy, sync);
+		check(poller.fd >= 0);
+		poller.events = POLLIN;
+		check(poll(&poller, 1, -1) == 1 && poller.revents == POLLIN);
+		expect_memory(bo.map, image.stride, image.format, WIDTH, HEIGHT,
+			      i * 17);
+
+		attributes[1] = poller.fd;
+		sync = create(gl.dpy, EGL_SYNC_NATIVE_FENCE_ANDROID,
+			      attributes);
+		check(sync != EGL_NO_SYNC_KHR);
+		check(wait(gl.dpy, sync, 0));
+	}
+	wait_pending(&gl);
+	bo_close(&bo);
+	close(dmabuf);
+	gl_close(&gl);
+}
+
+/* Two planes in one dma-buf, sampled as an external texture. */
+void test_nv12(void)
+{
+	PFNEGLCREATEIMAGEKHRPROC create;
+	PFNGLEGLIMAGETARGETTEXTURE2DOESPROC target;
+	uint8_t pixels[WIDTH * HEIGHT * 4];
+	EGLImageKHR image;
+	GLuint texture;
+	struct gl gl;
+	struct bo bo;
+	int dmabuf = create_bo(&bo, WIDTH * HEIGHT * 3 / 2);
+	const EGLint attributes[] = {
+		EGL_WIDTH, WIDTH,
+		EGL_HEIGHT, HEIGHT,
+		EGL_LINUX_DRM_FOURCC_EXT, DRM_FORMAT_NV12,
+		EGL_DMA_BUF_PLANE0_FD_EXT, dmabuf,
+		EGL_DMA_BUF_PLANE0_OFFSET_EXT, 0,
+		EGL_DMA_BUF_PLANE0_PITCH_EXT, WIDTH,
+		EGL_DMA_BUF_PLANE1_FD_EXT, dmabuf,
+		EGL_DMA_BUF_PLANE1_OFFSET_EXT, WIDTH * HEIGHT,
+		EGL_DMA_BUF_PLANE1_PITCH_EXT, WIDTH,
+		EGL_SAMPLE_RANGE_HINT_EXT, EGL_YUV_FULL_RANGE_EXT,
+		EGL_NONE,
+	};
+
+	/* Grey: neutral chroma, luma that is another one for each pixel. */
+	for (unsigned int i = 0; i < WIDTH * HEIGHT; i++)
+		((uint8_t *)bo.map)[i] = i % WIDTH + i / WIDTH;
+	memset(bo.map + WIDTH * HEIGHT, 128, WIDTH * HEIGHT / 2);
+
+	gl_open(&gl, GBM_RENDER);
+	create = function("eglCreateImageKHR");
+	target = function("glEGLImageTargetTexture2DOES");
+	image = create(gl.dpy, EGL_NO_CONTEXT, EGL_LINUX_DMA_BUF_EXT, NULL,
+		       attributes);
+	if (image == EGL_NO_IMAGE_KHR)
+		fail("eglCreateImage: 0x%x", eglGetError());
+	make_target(make_texture(WIDTH, HEIGHT, NULL));
+	glGenTextures(1, &texture);
+	glBindTexture(GL_TEXTURE_EXTERNAL_OES, texture);
+	glTexParameteri(GL_TEXTURE_EXTERNAL_OES, GL_TEXTURE_MIN_FILTER,
+			GL_NEAREST);
+	glTexParameteri(GL_TEXTURE_EXTERNAL_OES, GL_TEXTURE_MAG_FILTER,
+			GL_NEAREST);
+	target(GL_TEXTURE_EXTERNAL_OES, image);
+	check(glGetError() == GL_NO_ERROR);
+
+	draw_external(&gl, texture, WIDTH, HEIGHT);
+	glReadPixels(0, 0, WIDTH, HEIGHT, GL_RGBA, GL_UNSIGNED_BYTE, pixels);
+	for (unsigned int i = 0; i < WIDTH * HEIGHT; i++) {
+		int luma = (uint8_t)(i % WIDTH + i / WIDTH);
+
+		/* 128 is a little more than no colour. */
+		for (int c = 0; c < 3; c++) {
+			int is = pixels[i * 4 + c];
+
+			if (is < luma - 3 || is > luma + 3)
+				fail("at %u, %u: %u,%u,%u instead of %d",
+				     i % WIDTH, i / WIDTH, pixels[i * 4],
+				     pixels[i * 4 + 1], pixels[i * 4 + 2],
+				     luma);
+		}
+	}
+	bo_close(&bo);
+	close(dmabuf);
+	gl_close(&gl);
+}
+
+/* Checks that what follows Mesa's map of a BO is memory of nobody's, as llvmpipe
+ * writes there: its blocks of 4x4 pixels need not end where an image does.
+ */
+static void expect_slack(uint64_t size, uint64_t slack)
+{
+	FILE *file = fopen("/proc/self/maps", "r");
+	unsigned long start, end, inode, last = 0;
+	bool found = false;
+	char line[256];
+
+	check(file);
+	while (fgets(line, sizeof(line), file)) {
+		char access[5];
+
+		check(sscanf(line, "%lx-%lx %4s %*s %*s %lu", &start, &end,
+			     access, &inode) == 4);
+		if (last) {
+			if (start != last || inode || end - start < slack)
+				fail("the BO's map is followed by %s", line);
+			found = true;
+		}
+		/* The test has no map of its own of this size. */
+		last = access[3] == 's' && end - start == size ? end : 0;
+	}
+	fclose(file);
+	check(found && !last);
+}
+
+/* Images of many shapes in one BO: the last line in its last page, with nothing
+ * behind it, and those that are to be refused.
+ */
+void test_shapes(void)
+{
+	const unsigned int width = 1024, height = 77, stride = width * 4;
+	static const struct {
+		const char *why;
+		unsigned int width, height, stride, offset;
+	} bad[] = {
+		{ "more lines than there are", 1024, 78, 4096, 0 },
+		{ "a line that ends too late", 1024, 77, 4096, 16 },
+		{ "a stride that is too small", 1024, 77, 4080, 0 },
+		{ "a width that is 4 in 32 bits", 0x40000001, 1, 4, 0 },
+		{ "a width that nothing has", 0x10001, 1, 16, 0 },
+		{ "a stride that slack is too small for", 16, 1, 1 << 20, 0 },
+		{ "a stride that is not aligned", 199, 10, 796, 0 },
+		{ "an offset that is not aligned", 199, 10, 800, 4 },
+	};
+	struct gl gl;
+	struct bo bo;
+	int dmabuf = create_bo(&bo, stride * height);
+
+	check(bo.size == stride * height);
+	memset(bo.map, 0, bo.size);
+	bo_close(&bo);
+
+	gl_open(&gl, GBM_RENDER);
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		EGLImageKHR image = import_image(&gl, dmabuf, bad[i].width,
+						 bad[i].height, bad[i].stride,
+						 bad[i].offset,
+						 DRM_FORMAT_ABGR8888);
+
+		if (image != EGL_NO_IMAGE_KHR)
+			fail("an image with %s was taken", bad[i].why);
+	}
+
+	make_target(import_texture(&gl, dmabuf, width, height, stride,
+				   DRM_FORMAT_ABGR8888));
+	expect_slack(stride * height, 3 * stride);
+	draw_pattern(&gl, width, height, 3);
+	expect_pattern(width, height, 3);
+
+	/* A line is 199 pixels and one that is not the image's. */
+	make_target(import_texture(&gl, dmabuf, 199, 10, 800,
+				   DRM_FORMAT_ABGR8888));
+	draw_pattern(&gl, 199, 10, 4);
+	expect_pattern(199, 10, 4);
+	close(dmabuf);
+	gl_close(&gl);
+}
+
+/* After glFlush() alone, what was drawn is in memory that others have as well. */
+void test_flush(void)
+{
+	const unsigned int size = 1024;
+	struct gl gl;
+	struct bo bo;
+	int dmabuf = create_bo(&bo, size * size * 4);
+
+	gl_open(&gl, GBM_RENDER);
+	make_target(import_texture(&gl, dmabuf, size, size, size * 4,
+				   DRM_FORMAT_ABGR8888));
+	for (int i = 0; i < 5; i++) {
+		draw_pattern(&gl, size, size, i * 23);
+		glFlush();
+		expect_memory(bo.map, size * 4, DRM_FORMAT_ABGR8888, size, size,
+			      i * 23);
+	}
+	bo_close(&bo);
+	close(dmabuf);
+	gl_close(&gl);
+}
