@@ -56,7 +56,10 @@ def parse_args():
     add("--smp", type=int, default=2, metavar="N", help="processors (default %(default)s)")
     add("--timeout", type=int, default=3600, metavar="SECONDS",
         help="for the guest (default %(default)s)")
-    add("--out", metavar="DIR", help="where the results go (default out/clients)")
+    add("--mesa", action="store_true",
+        help="have them use Mesa with the movgem driver (tools/mesa) instead of Debian's")
+    add("--out", metavar="DIR",
+        help="where the results go (default out/clients, with --mesa out/clients-mesa)")
     add("--module", metavar="FILE", help="use this movgem.ko; nothing is built then")
     args = parser.parse_args()
     args.only = args.only.split(",") if args.only else list(scenes.SCENES)
@@ -66,7 +69,8 @@ def parse_args():
     args.store = args.store or STORES[args.kernel][0]
     if args.store not in STORES[args.kernel]:
         parser.error(f"--store: of {', '.join(STORES[args.kernel])} on {args.kernel}")
-    args.out = os.path.abspath(args.out or os.path.join(TREE, "out/clients"))
+    args.out = os.path.abspath(
+        args.out or os.path.join(TREE, "out/clients-mesa" if args.mesa else "out/clients"))
     return args
 
 
@@ -89,6 +93,8 @@ def guest(args, out):
                "--log", os.path.join(out, "kernel.log"), "--timeout", str(args.timeout)]
     if args.module:
         command += ["--module", args.module]
+    if args.mesa:
+        command += ["--mesa"]
     command += ["--", f"cp -r /movgem/clients /tmp && python3 -B /tmp/clients/guest.py "
                       f"{args.rounds} {' '.join(args.only)}"]
     say(shlex.join(word.replace(TREE + "/", "") for word in command))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The clients: Debian's own packages, unmodified. Debian's Mesa knows no movgem and takes
-kms_swrast: it draws with llvmpipe, into dumb buffers of the card node."""
+kms_swrast: it draws with llvmpipe, into dumb buffers of the card node. The Mesa of tools/vm run
+--mesa has a driver for it, which draws into movgem's BOs, on the render node too."""
 
 import dataclasses
 import glob
@@ -10,6 +11,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CARD = "/dev/dri/card0"
 VIDEO = "/tmp/video.y4m"
 SOCKET = "/run/clients/wayland-1"
+# Is the guest's Mesa the one that knows movgem?
+MESA = os.path.isdir("/mesa/lib")
 
 # The seat daemon inside the library, without a virtual terminal.
 ENVIRONMENT = {"LIBSEAT_BACKEND": "builtin", "SEATD_VTBOUND": "0", "WAYLAND_DISPLAY": "wayland-1"}
@@ -37,7 +40,8 @@ SCENES = {
     "kmscube": Scene("kmscube, legacy KMS", (("kmscube", "-D", CARD),)),
     "kmscube-atomic": Scene("kmscube, atomic KMS with fences", (("kmscube", "-A", "-D", CARD),)),
     "weston-gl": weston("gl", ("weston-simple-egl",), ("weston-simple-shm",),
-                        ("weston-simple-dmabuf-egl", f"--drm-render-node={CARD}")),
+                        ("weston-simple-dmabuf-egl", "--drm-render-node=" +
+                         ("/dev/dri/renderD128" if MESA else CARD))),
     "weston-pixman": weston("pixman", ("weston-simple-shm",), ("weston-flower",),
                             ("weston-simple-damage",)),
     "cage-foot": Scene(
@@ -45,7 +49,7 @@ SCENES = {
         (("cage", "--", "foot", "sh", "-c",
           "while :; do date +%T.%N; cat /proc/meminfo | head -n 30; sleep 0.3; done"),),
         {"WLR_BACKENDS": "drm", "WLR_LIBINPUT_NO_DEVICES": "1", "WLR_DRM_DEVICES": CARD,
-         "WLR_RENDERER": "pixman"}),
+         "WLR_RENDERER": "gles2" if MESA else "pixman"}),
     "glmark2": Scene("glmark2-es2-drm", (
         ("glmark2-es2-drm", "--run-forever", "-b", "build:duration=10", "-b",
          "texture:duration=10", f"--winsys-options=drm-device={CARD}"),)),
