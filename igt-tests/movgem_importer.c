@@ -523,7 +523,7 @@ static void test_sigkill(void)
 static void test_hammer(void)
 {
 	struct igt_helper_process mover = { .use_SIGKILL = true };
-	struct drm_movgem_bo_info info;
+	struct drm_movgem_bo_info info = { };
 	struct shared s;
 	int round;
 
@@ -548,19 +548,18 @@ static void test_hammer(void)
 	igt_fork(child, 2) {
 		uint64_t seed = child + 11;
 
-		for (round = 0; round < 4000; round++) {
+		for (round = 0; round < 200 || info.moved < 8 * PAGES; round++) {
 			use_once(s.dmabuf, &seed, 11);
+			/* They move while neither child has them pinned. */
+			usleep(movgem_rand(&seed) % 2000);
 			movgem_check_pattern(s.map, SIZE, 11);
 			movgem_bo_info(device, s.handle, &info);
-			if (round >= 200 && info.moved >= 8 * PAGES)
-				break;
 		}
 	}
 	igt_waitchildren();
 	igt_stop_helper(&mover);
 	movgem_bo_info(device, s.handle, &info);
 	igt_info("%llu pages moved\n", (long long)info.moved);
-	igt_assert_lte_u64(8 * PAGES, info.moved);
 	igt_assert_eq_u32(info.pins, 0);
 	check_moves(&s, true);
 	movgem_check_pattern(s.map, SIZE, 11);

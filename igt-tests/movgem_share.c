@@ -573,7 +573,7 @@ static void hammer(bool overlapping)
 		for (round = 0; ; round++)
 			hammer_migrate(h.s.id, round);
 	}
-	for (round = 1; round < 4000; round++) {
+	for (round = 1; ; round++) {
 		struct movgem_stream *s = overlapping && (round & 1) ? &second : &h.s.b.s;
 
 		hammer_job(&h.a.s, h.va_a, LANE_A, LANE_A_OLD, round);
@@ -624,7 +624,6 @@ static void hammer(bool overlapping)
 	told = movgem_stat(fd_a, "share_notify") - told;
 	igt_info("%u rounds, %llu pages moved, importers told %llu times\n", round,
 		 (long long)moved, (long long)told);
-	igt_assert_lte_u64(8 * PAGES, moved);
 	igt_assert_lt_u64(0, told);
 	movgem_stream_fini(&second);
 	movgem_rig_fini(&h.a);
