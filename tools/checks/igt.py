@@ -3,7 +3,8 @@
 then the module is removed and loaded again. Left out are the programs that other
 groups run in guests of their own (OWN_IGT)."""
 
-from checklib import STORES, Check
+import igt_results
+from checklib import STORES, Check, Failure
 from igt_guest import run_igt
 
 ORDER = 40
@@ -31,6 +32,28 @@ def guest(run):
             may_skip=MAY_SKIP[store])
 
 
+# What a test said on its stderr, and the kernel: may it be repeated?
+REPEATS = (
+    ("fail", "CRITICAL: error: not 0x100 <= 0x49", "", True),
+    ("fail", "CRITICAL: error: not 0x100 <= 0x49", "<4> [1.0] WARNING: CPU: 0", False),
+    ("fail", "CRITICAL: byte 0x40: 0x1 is not 0x2 (pattern 0x7)", "", False),
+    ("fail", "CRITICAL: Failed assertion: rig.map[3] == 7", "", False),
+    ("crash", "", "", False),
+    ("timeout", "", "", False),
+    ("dmesg-warn", "", "<4> [1.0] WARNING: CPU: 0", False),
+    ("pass", "", "", False),
+)
+
+
+def self_check(_):
+    """Nothing may be repeated that says of a byte lost, or that made the kernel say something."""
+    for result, err, kernel, want in REPEATS:
+        test = {"result": result, "err": err, "dmesg-warnings": kernel}
+        if (igt_results.repeatable({"igt@a@b": test}) == ["a@b"]) != want:
+            raise Failure(f"{test} is judged wrongly")
+
+
 def checks():
-    return [Check(f"igt/{kernel}/{store}", guest, kernel, store)
-            for kernel, stores in STORES.items() for store in stores]
+    return [Check("igt/self-check", self_check)] + [
+        Check(f"igt/{kernel}/{store}", guest, kernel, store)
+        for kernel, stores in STORES.items() for store in stores]

@@ -13,6 +13,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checklib  # noqa: E402
 import junit  # noqa: E402
 
+# So many subtests of a run may pass only when they are repeated (see igt_guest.py).
+REPEATED_MAX = 3
+
 
 def parse_args():
     parser = argparse.ArgumentParser(
@@ -57,6 +60,16 @@ def gist(text, limit=4):
     return list(dict.fromkeys(telling or lines))[:limit]
 
 
+def tell_repeated(recorder):
+    """Lists what passed only when it was repeated; more than a few are not the host's doing."""
+    texts = {case.name: case.text for case in recorder.cases}
+    for name in recorder.repeated:
+        print("\n             ".join([f"REPEATED: {name}"] + gist(texts[name])))
+    if len(recorder.repeated) > REPEATED_MAX:
+        recorder.record("repeated", "fail", 0, f"FAILED: {len(recorder.repeated)} subtests passed "
+                        f"only when they were repeated; {REPEATED_MAX} may")
+
+
 def main():
     args = parse_args()
     checks = [check for group in checklib.groups() for check in group.checks()]
@@ -72,6 +85,7 @@ def main():
         recorder.record("interrupted", "fail", 0, "interrupted from the keyboard")
     if not recorder.cases:
         recorder.record("check", "fail", 0, "no check is what was asked for; see --list")
+    tell_repeated(recorder)
     junit.write(f"{checklib.OUT}/junit.xml", recorder.cases)
     count = {outcome: sum(case.outcome == outcome for case in recorder.cases)
              for outcome in ("pass", "fail", "skip")}

@@ -99,6 +99,14 @@ class Run:
         """A case of its own, below this check's name: pass, fail or skip, and why."""
         self.recorder.record(f"{self.check.name}/{name}", outcome, seconds, text)
 
+    def repeated(self, name, text, seconds):
+        """A case that failed for the reason TEXT, and passed when it was repeated. Not in silence:
+        it is listed in the end, and too many of them are a failure (see check.py)."""
+        self.recorder.repeated.append(f"{self.check.name}/{name}")
+        self.recorder.record(f"{self.check.name}/{name}", "pass", seconds,
+                             f"failed once: {text}")
+        self.say(f"{name}: passed only when it was repeated")
+
     def directory(self):
         """An empty directory under out/check, for --share and the like."""
         path = os.path.join(OUT, self.check.name.replace("/", "-"))
@@ -224,6 +232,7 @@ class Recorder:
     def __init__(self, case_type):
         self.case_type = case_type
         self.cases = []
+        self.repeated = []
         self.start = time.monotonic()
         self.lock = threading.Lock()
 

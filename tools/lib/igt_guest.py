@@ -16,6 +16,10 @@ import igt_results
 # The debug kernel keeps freed memory in KASAN's quarantine.
 MEMORY_TOLERANCE_KB = {"6.12": 2048, "7.2": 2048, "debug": 65536}
 
+# A subtest that fails when the host has no time for the guest may be repeated: so many of a
+# guest, and it must pass so many times running.
+REPEATABLE, TIMES = 2, 5
+
 
 def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expected=None,
             may_skip=()):
@@ -27,14 +31,13 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expe
     if given, is called with the path of a QMP socket in a thread while the guest runs; what
     it raises fails the check. LIMIT is the time-out in seconds on a stock kernel. EXPECTED is
     a regular expression for kernel warnings that these tests provoke. A program of which every
-    subtest is skipped is a failure, unless MAY_SKIP names it.
+    subtest is skipped is a failure, unless MAY_SKIP names it. What igt_results.repeatable() names
+    is repeated in a guest of its own.
     """
     if not os.path.exists(f"{checklib.BUILD}/igt/test-list.txt"):
         raise checklib.Skip("there is no out/build/igt/test-list.txt: build/igt-tests failed")
     share = run.directory()
-    shutil.copy(f"{checklib.TREE}/tools/guest/check", share)
-    shutil.copy(f"{checklib.selftest_modules(run)}/importer.ko", share)
-    options = ["--udev", "--share", share, "--log", f"{share}/console.log", *options]
+    devices, options = options, prepare(run, share, options)
     limit = limit or run.args.igt_timeout
     if tests is None:
         without = [*without, *checklib.own_igt()]
@@ -66,8 +69,14 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expe
         thread.join(10)
 
     cases = igt_results.cases(share, expected)
+    again = igt_results.repeatable(igt_results.load(share), expected)
+    # HOST does things to one guest only.
+    passed = repeat(run, share, again, devices, expected) if not host else ()
     for case in cases:
-        run.record(case.name, case.outcome, case.seconds, case.text)
+        if case.name in passed:
+            run.repeated(case.name, case.text, case.seconds)
+        else:
+            run.record(case.name, case.outcome, case.seconds, case.text)
     judge_reload(run, share)
     judge_skips(cases, may_skip, problems)
     judge_kmemleak(run, share, problems)
@@ -79,6 +88,37 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expe
                         f"{problem or checklib.tail(output)}")
     if problems:
         raise checklib.Failure("\n".join(problems))
+
+
+def prepare(run, share, options):
+    """Puts what tools/guest/check needs into SHARE; returns tools/vm's options, OPTIONS too."""
+    shutil.copy(f"{checklib.TREE}/tools/guest/check", share)
+    shutil.copy(f"{checklib.selftest_modules(run)}/importer.ko", share)
+    return ["--udev", "--share", share, "--log", f"{share}/console.log", *options]
+
+
+def repeat(run, share, names, options, expected):
+    """Runs subtests TIMES times more, in a guest of their own, unless they are more
+    than REPEATABLE; returns the names of those that passed every time."""
+    if not 0 < len(names) <= REPEATABLE:
+        return ()
+    run.say(f"failed, and is repeated {TIMES} times: {' '.join(names)}")
+    parts = [str(number) for number in range(1, TIMES + 1)]
+    share = f"{share}/again"
+    os.mkdir(share)
+    options = prepare(run, share, options)
+    chosen = f"^igt@({'|'.join(re.escape(name) for name in names)})$"
+    command = ["sh", "/share/check", chosen, "^$", str(checklib.SLOWNESS.get(run.check.kernel, 1))]
+    try:
+        status, _ = run.guest(options, shlex.join(command + parts), timeout=run.args.igt_timeout,
+                              each_line=igt_results.Follower(share, run.say).line)
+    except checklib.Failure:
+        status = 124
+    if status:
+        return ()
+    outcomes = [{case.name: case.outcome for case in igt_results.cases(f"{share}/{part}", expected)}
+                for part in parts]
+    return [name for name in names if all(of.get(name) == "pass" for of in outcomes)]
 
 
 def judge_reload(run, share):

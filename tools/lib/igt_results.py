@@ -25,6 +25,10 @@ SLOW_HOST = re.compile(
     r"^<4>[^\n]*\b(?:hrtimer: interrupt took \d+ ns|perf: interrupt took too long|"
     r"workqueue: \S+(?: \[\w+\])? hogged CPU for)[^\n]*(?:\n|\Z)", re.MULTILINE)
 
+# Words of assertions on the content of buffers: not one byte may be lost, not even once.
+CONTENT = re.compile(r"is not 0x|\b(?:byte|pixel|pattern|word|lane|crc|map|data|reference)s?\b|"
+                     r"differ|lost|wrong|corrupt|canary|content", re.IGNORECASE)
+
 
 def excused(warnings, expected=None):
     """Is there nothing in the kernel's warnings that a test is to blame for? EXPECTED, a
@@ -92,6 +96,22 @@ def judge(name, test, expected=None):
 def cases(share, expected=None):
     """The cases of SHARE/results. EXPECTED is excused()'s."""
     return [judge(name, test, expected) for name, test in load(share).items()]
+
+
+def own_word_only(test, expected=None):
+    """Did it fail by an assertion of its own, and the kernel had nothing to say?"""
+    return (test.get("result") in ("fail", "dmesg-fail")
+            and excused(test.get("dmesg-warnings") or "", expected))
+
+
+def repeatable(tests, expected=None):
+    """The names of those of TESTS, as load() has them, that may be repeated: they failed by an
+    assertion of their own, the kernel had nothing to say, and it was not about what memory
+    holds."""
+    return [name.removeprefix("igt@") for name, test in tests.items()
+            if own_word_only(test, expected)
+            and not any(CONTENT.search(line) for line in test.get("err", "").splitlines()
+                        if "CRITICAL: " in line)]
 
 
 def reason(result, outcome, test):
