@@ -3,6 +3,7 @@
 On request only (make check-mesa), as Mesa takes minutes to build where it is not cached."""
 
 import re
+import threading
 
 import checklib
 from checklib import TREE, Check, Failure, tail
@@ -15,9 +16,13 @@ RESULT = re.compile(r"(?:PASS (?P<passed>[\w-]+): (?P<seconds>[\d.]+) s|"
                     r"FAIL (?P<failed>[\w-]+): (?P<reason>.*))$")
 
 
+BUILD_LOCK = threading.Lock()
+
+
 def build(run):
-    run.must([f"{TREE}/tools/mesa", "tests"], limit=5400,
-             each_line=lambda line: run.say(line) if "[" in line else None)
+    with BUILD_LOCK:
+        run.must([f"{TREE}/tools/mesa", "tests"], limit=5400,
+                 each_line=lambda line: run.say(line) if "[" in line else None)
 
 
 def tests(run):

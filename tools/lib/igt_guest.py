@@ -92,7 +92,8 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expe
 
 def prepare(run, share, options):
     """Puts what tools/guest/check needs into SHARE; returns tools/vm's options, OPTIONS too."""
-    shutil.copy(f"{checklib.TREE}/tools/guest/check", share)
+    for script in "check", "igt-lib":
+        shutil.copy(f"{checklib.TREE}/tools/guest/{script}", share)
     shutil.copy(f"{checklib.selftest_modules(run)}/importer.ko", share)
     return ["--udev", "--share", share, "--log", f"{share}/console.log", *options]
 

@@ -177,8 +177,8 @@ def run_device(args, device, tests, share):
     gather() makes of them."""
     shutil.rmtree(share, ignore_errors=True)
     os.makedirs(share)
-    for script in "guest", "rtcwake":
-        shutil.copy(f"{HERE}/{script}", share)
+    for script in f"{HERE}/guest", f"{HERE}/rtcwake", f"{TREE}/tools/guest/igt-lib":
+        shutil.copy(script, share)
     for part, some in tests.items():
         os.mkdir(f"{share}/{part}")
         with open(f"{share}/{part}/list", "w", encoding="utf-8") as file:
