@@ -37,6 +37,15 @@ def weston(renderer, *clients):
 
 
 SCENES = {
+    "modetest": Scene("libdrm's modetest, legacy KMS, flips and a cursor",
+                      (("modetest", "-M", "movgem", "-s", "Virtual-1:1280x800", "-v", "-C"),)),
+    "modetest-atomic": Scene("libdrm's modetest, atomic KMS", ((
+        "sh", "-c", "crtc=$(modetest -M movgem -p 2>/dev/null | "
+        "awk '/^CRTCs:/ { on = 1; next } on && /^[0-9]/ { print $1; exit }'); "
+        "plane=$(modetest -M movgem -p 2>/dev/null | "
+        "awk '/^Planes:/ { on = 1; next } on && /^[0-9]/ { print $1; exit }'); "
+        "exec modetest -M movgem -a -v -s Virtual-1@$crtc:1280x800 "
+        "-P $plane@$crtc:1280x800@XR24"),)),
     "kmscube": Scene("kmscube, legacy KMS", (("kmscube", "-D", CARD),)),
     "kmscube-atomic": Scene("kmscube, atomic KMS with fences", (("kmscube", "-A", "-D", CARD),)),
     "weston-gl": weston("gl", ("weston-simple-egl",), ("weston-simple-shm",),
