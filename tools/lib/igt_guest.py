@@ -143,6 +143,8 @@ def judge_reload(run, share):
     for step in ("rmmod", "insmod", "rmmod_again"):
         if values.get(step) != "0":
             problems.append(f"{step} ended with status {values.get(step)}")
+    if values.get("debug_locks", "0" if run.check.kernel == "debug" else "1") != "1":
+        problems.append("lockdep has switched itself off, or is not there")
     if values.get("slabs"):
         problems.append(f"slabs left after rmmod: {values['slabs']}")
     tolerance = MEMORY_TOLERANCE_KB[run.check.kernel or "6.12"]
