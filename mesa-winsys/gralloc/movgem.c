@@ -1,0 +1,459 @@
+/*
+ * Copyright (C) 2026 movgem maintainers
+ * SPDX-License-Identifier: MIT
+ *
+ * A backend of minigbm, Android's and ChromeOS's allocator of graphics buffers, for movgem.
+ *
+ * It goes into minigbm's own folder, "&backend_movgem" into the list of backends in drv.c, and
+ * libmovgem into what is linked. minigbm knows buffers by GEM handles and counts their users;
+ * here each handle in use has a buffer of libmovgem's, which knows how to map it, be it movgem's
+ * or another driver's, and what to wait for.
+ */
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <xf86drm.h>
+
+#include <movgem.h>
+
+#include "drv_helpers.h"
+#include "drv_priv.h"
+#include "util.h"
+
+/* What llvmpipe, movgem's blits and its planes take. */
+#define MAX_SIZE 16384
+
+/* For lines to begin with a cache line; more than any user of linear images asks for. */
+#define STRIDE_ALIGN 64
+
+struct movgem_priv {
+	struct movgem_device *dev;
+
+	/* GEM handle to struct movgem_bo, with a reference for all users of the handle. */
+	pthread_mutex_t lock;
+	void *bos;
+};
+
+/* What the planes of the display show and the GPU draws to. */
+static const uint32_t scanout_formats[] = {
+	DRM_FORMAT_ARGB8888, DRM_FORMAT_XRGB8888, DRM_FORMAT_ABGR8888,
+	DRM_FORMAT_XBGR8888, DRM_FORMAT_RGB565,
+};
+
+static const uint32_t render_formats[] = {
+	DRM_FORMAT_ABGR2101010,
+	DRM_FORMAT_ABGR16161616F,
+};
+
+/* R8 is what BLOB is, R16 is RAW16 and Y16. */
+static const uint32_t texture_formats[] = {
+	DRM_FORMAT_BGR888, DRM_FORMAT_R8,     DRM_FORMAT_R16,	 DRM_FORMAT_NV12,
+	DRM_FORMAT_NV21,   DRM_FORMAT_YVU420, DRM_FORMAT_YVU420_ANDROID, DRM_FORMAT_P010,
+};
+
+static const uint32_t camera_formats[] = {
+	DRM_FORMAT_R8,	 DRM_FORMAT_R16,    DRM_FORMAT_NV12,
+	DRM_FORMAT_NV21, DRM_FORMAT_YVU420, DRM_FORMAT_YVU420_ANDROID,
+};
+
+static const uint32_t video_formats[] = {
+	DRM_FORMAT_R8,	   DRM_FORMAT_NV12, DRM_FORMAT_NV21, DRM_FORMAT_YVU420,
+	DRM_FORMAT_YVU420_ANDROID, DRM_FORMAT_P010,
+};
+
+static void add_use(struct driver *drv, const uint32_t *formats, size_t count, uint64_t use_flags)
+{
+	for (size_t i = 0; i < count; i++)
+		drv_modify_combination(drv, formats[i], &LINEAR_METADATA, use_flags);
+}
+
+static int movgem_init(struct driver *drv)
+{
+	struct movgem_priv *priv = calloc(1, sizeof(*priv));
+	int ret;
+
+	if (!priv)
+		return -ENOMEM;
+
+	priv->bos = drmHashCreate();
+	if (!priv->bos) {
+		free(priv);
+		return -ENOMEM;
+	}
+
+	ret = movgem_device_create(drv->fd, &priv->dev);
+	if (ret) {
+		drv_loge("movgem: no device: %s\n", strerror(-ret));
+		drmHashDestroy(priv->bos);
+		free(priv);
+		return ret;
+	}
+
+	pthread_mutex_init(&priv->lock, NULL);
+	drv->priv = priv;
+
+	drv_add_combinations(drv, scanout_formats, ARRAY_SIZE(scanout_formats), &LINEAR_METADATA,
+			     BO_USE_RENDER_MASK | BO_USE_SCANOUT);
+	drv_add_combinations(drv, render_formats, ARRAY_SIZE(render_formats), &LINEAR_METADATA,
+			     BO_USE_RENDER_MASK);
+	drv_add_combinations(drv, texture_formats, ARRAY_SIZE(texture_formats), &LINEAR_METADATA,
+			     BO_USE_TEXTURE_MASK);
+
+	add_use(drv, &(uint32_t){ DRM_FORMAT_ARGB8888 }, 1, BO_USE_CURSOR);
+	add_use(drv, &(uint32_t){ DRM_FORMAT_R8 }, 1,
+		BO_USE_GPU_DATA_BUFFER | BO_USE_SENSOR_DIRECT_DATA);
+	add_use(drv, camera_formats, ARRAY_SIZE(camera_formats),
+		BO_USE_CAMERA_READ | BO_USE_CAMERA_WRITE);
+	add_use(drv, video_formats, ARRAY_SIZE(video_formats),
+		BO_USE_HW_VIDEO_DECODER | BO_USE_HW_VIDEO_ENCODER);
+	return 0;
+}
+
+static void movgem_close(struct driver *drv)
+{
+	struct movgem_priv *priv = drv->priv;
+	unsigned long handle;
+	void *bo;
+
+	/* Whoever closes it with buffers left does not want them any more. */
+	while (drmHashFirst(priv->bos, &handle, &bo) == 1) {
+		drmHashDelete(priv->bos, handle);
+		movgem_bo_unref(bo);
+	}
+	drmHashDestroy(priv->bos);
+	pthread_mutex_destroy(&priv->lock);
+	movgem_device_unref(priv->dev);
+	free(priv);
+	drv->priv = NULL;
+}
+
+/* The buffer of a handle, which is there as long as its users are. */
+static struct movgem_bo *find_bo(struct driver *drv, uint32_t handle)
+{
+	struct movgem_priv *priv = drv->priv;
+	void *bo = NULL;
+
+	pthread_mutex_lock(&priv->lock);
+	if (drmHashLookup(priv->bos, handle, &bo))
+		bo = NULL;
+	pthread_mutex_unlock(&priv->lock);
+	return bo;
+}
+
+/* A new user of a buffer: takes the reference that is passed. */
+static int add_bo(struct driver *drv, struct movgem_bo *bo, uint32_t *handle)
+{
+	struct movgem_priv *priv = drv->priv;
+	int ret;
+
+	*handle = movgem_bo_get_handle(bo);
+	pthread_mutex_lock(&priv->lock);
+	ret = drmHashInsert(priv->bos, *handle, bo);
+	pthread_mutex_unlock(&priv->lock);
+
+	/* 1 is for a handle that is known: its users have one reference together. */
+	if (ret)
+		movgem_bo_unref(bo);
+	return ret < 0 ? -ENOMEM : 0;
+}
+
+static void remove_bo(struct driver *drv, uint32_t handle)
+{
+	struct movgem_priv *priv = drv->priv;
+	void *bo;
+
+	pthread_mutex_lock(&priv->lock);
+	if (drmHashLookup(priv->bos, handle, &bo))
+		bo = NULL;
+	else
+		drmHashDelete(priv->bos, handle);
+	pthread_mutex_unlock(&priv->lock);
+	movgem_bo_unref(bo);
+}
+
+/*
+ * What minigbm calculates in 32 bits must fit. Buffers of bytes are as wide as they are large;
+ * all else is an image.
+ */
+static bool size_fits(uint32_t width, uint32_t height, uint32_t format)
+{
+	uint64_t line;
+
+	if (!width || !height)
+		return false;
+	if ((format != DRM_FORMAT_R8 || height > 1) && (width > MAX_SIZE || height > MAX_SIZE))
+		return false;
+
+	line = (uint64_t)width * drv_bytes_per_pixel_from_format(format, 0) + 3 * STRIDE_ALIGN;
+	return line * height * 3 <= UINT32_MAX;
+}
+
+static int movgem_bo_compute_metadata(struct bo *bo, uint32_t width, uint32_t height,
+				      uint32_t format, uint64_t use_flags,
+				      const uint64_t *modifiers, uint32_t count)
+{
+	uint32_t align, stride;
+
+	/* Those who name modifiers do not say what it is for: all formats can be sampled. */
+	if (count) {
+		if (!drv_has_modifier(modifiers, count, DRM_FORMAT_MOD_LINEAR))
+			return -EINVAL;
+		use_flags = BO_USE_TEXTURE;
+	}
+	/* Android allocates what has no use at all, too. */
+	if (!drv_get_combination(bo->drv, format, use_flags ? use_flags : BO_USE_TEXTURE))
+		return -EINVAL;
+	if (!size_fits(width, height, format))
+		return -EINVAL;
+
+	/*
+	 * A whole number of pixels, as gralloc tells strides in pixels. For YV12 half of it is
+	 * aligned to 16 bytes, which Android asks for.
+	 */
+	align = STRIDE_ALIGN;
+	if (format == DRM_FORMAT_BGR888)
+		align *= 3;
+	stride = drv_stride_from_format(format, width, 0);
+	stride = (stride + align - 1) / align * align;
+	drv_bo_from_format(bo, stride, height, format);
+
+	bo->meta.tiling = 0;
+	bo->meta.format_modifier = DRM_FORMAT_MOD_LINEAR;
+	return 0;
+}
+
+/* For debugfs: what the buffer is, and for whom. */
+static void label_bo(struct bo *bo, struct movgem_bo *mbo)
+{
+	uint32_t format = drv_get_standard_fourcc(bo->meta.format);
+	char label[DRM_MOVGEM_BO_LABEL_MAX];
+
+	snprintf(label, sizeof(label), "gralloc %ux%u %c%c%c%c 0x%llx", bo->meta.width,
+		 bo->meta.height, (int)(format & 0xff), (int)(format >> 8 & 0xff),
+		 (int)(format >> 16 & 0xff), (int)(format >> 24),
+		 (unsigned long long)bo->meta.use_flags);
+	movgem_bo_set_label(mbo, label);
+}
+
+static int movgem_bo_create_from_metadata(struct bo *bo)
+{
+	struct movgem_priv *priv = bo->drv->priv;
+	const struct movgem_bo_params params = { .size = bo->meta.total_size };
+	struct movgem_bo *mbo;
+	uint32_t handle;
+	int ret;
+
+	ret = movgem_bo_create(priv->dev, &params, &mbo);
+	if (ret) {
+		drv_loge("movgem: no buffer of %zu bytes: %s\n", bo->meta.total_size,
+			 strerror(-ret));
+		return ret;
+	}
+	label_bo(bo, mbo);
+
+	bo->meta.total_size = movgem_bo_get_size(mbo);
+	ret = add_bo(bo->drv, mbo, &handle);
+	for (size_t plane = 0; !ret && plane < bo->meta.num_planes; plane++)
+		bo->handles[plane].u32 = handle;
+	return ret;
+}
+
+/* The last user of all handles of a buffer has gone. */
+static int movgem_bo_destroy(struct bo *bo)
+{
+	for (size_t plane = 0; plane < bo->meta.num_planes; plane++) {
+		uint32_t handle = bo->handles[plane].u32;
+		size_t first = 0;
+
+		/* Once it is closed, the next buffer of another thread may have the same. */
+		while (bo->handles[first].u32 != handle)
+			first++;
+		if (first == plane)
+			remove_bo(bo->drv, handle);
+	}
+	return 0;
+}
+
+/* Is a plane, as somebody else says it is, inside the dma-buf? */
+static bool plane_fits(const struct drv_import_fd_data *data, size_t plane,
+		       const struct movgem_bo *mbo)
+{
+	uint64_t rows = drv_height_from_format(data->format, data->height, plane);
+	uint32_t line = drv_stride_from_format(data->format, data->width, plane);
+
+	/* The last line need not be as long as the others, nor padded. */
+	if (data->format == DRM_FORMAT_YVU420_ANDROID)
+		line = plane ? (data->width + 1) / 2 : data->width;
+	return data->strides[plane] >= line &&
+	       data->offsets[plane] + (rows - 1) * data->strides[plane] + line <=
+		       movgem_bo_get_size(mbo);
+}
+
+static int import_plane(struct driver *drv, struct drv_import_fd_data *data, size_t plane,
+			struct movgem_bo **mbo)
+{
+	struct movgem_priv *priv = drv->priv;
+	int ret;
+
+	ret = movgem_bo_import(priv->dev, data->fds[plane], mbo);
+	if (ret) {
+		drv_loge("movgem: importing a dma-buf: %s\n", strerror(-ret));
+		return ret;
+	}
+	if (!plane_fits(data, plane, *mbo)) {
+		drv_loge("movgem: plane %zu of %ux%u, stride %u at %u, is not in its dma-buf\n",
+			 plane, data->width, data->height, data->strides[plane],
+			 data->offsets[plane]);
+		movgem_bo_unref(*mbo);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int movgem_bo_prime_import(struct bo *bo, struct drv_import_fd_data *data)
+{
+	struct movgem_bo *mbos[DRV_MAX_PLANES];
+	size_t count = 0;
+	int ret = 0;
+
+	if (data->format_modifier != DRM_FORMAT_MOD_LINEAR &&
+	    data->format_modifier != DRM_FORMAT_MOD_INVALID)
+		return -EINVAL;
+	if (!drv_get_combination(bo->drv, data->format, BO_USE_TEXTURE) ||
+	    !size_fits(data->width, data->height, data->format))
+		return -EINVAL;
+
+	/* All of them or none: what others have under the same handle stays. */
+	while (!ret && count < bo->meta.num_planes) {
+		ret = import_plane(bo->drv, data, count, &mbos[count]);
+		if (!ret)
+			count++;
+	}
+	for (size_t plane = 0; plane < count; plane++) {
+		if (!ret)
+			ret = add_bo(bo->drv, mbos[plane], &bo->handles[plane].u32);
+		else
+			movgem_bo_unref(mbos[plane]);
+	}
+	bo->meta.tiling = 0;
+	return ret;
+}
+
+/* A buffer is mapped once for all, until it is destroyed. */
+static void *movgem_bo_map_plane(struct bo *bo, struct vma *vma, size_t plane, uint32_t map_flags)
+{
+	struct movgem_bo *mbo = find_bo(bo->drv, bo->handles[plane].u32);
+	void *map;
+	int ret;
+
+	if (!mbo)
+		return MAP_FAILED;
+	ret = movgem_bo_map(mbo, &map);
+	if (ret) {
+		drv_loge("movgem: mapping a buffer: %s\n", strerror(-ret));
+		return MAP_FAILED;
+	}
+	vma->length = movgem_bo_get_size(mbo);
+	return map;
+}
+
+static int movgem_bo_unmap_plane(struct bo *bo, struct vma *vma)
+{
+	return 0;
+}
+
+static uint32_t access_of(const struct mapping *mapping)
+{
+	uint32_t access = 0;
+
+	if (mapping->vma->map_flags & BO_MAP_READ)
+		access |= MOVGEM_ACCESS_READ;
+	if (mapping->vma->map_flags & BO_MAP_WRITE)
+		access |= MOVGEM_ACCESS_WRITE;
+	return access;
+}
+
+/* The CPU is going to access it: what others do with it has to have ended. */
+static int movgem_bo_invalidate(struct bo *bo, struct mapping *mapping)
+{
+	struct movgem_bo *mbo = find_bo(bo->drv, mapping->vma->handle);
+
+	return mbo ? movgem_bo_begin_access(mbo, access_of(mapping)) : -EINVAL;
+}
+
+/* The CPU has accessed it: others have to see that. */
+static int movgem_bo_flush(struct bo *bo, struct mapping *mapping)
+{
+	struct movgem_bo *mbo = find_bo(bo->drv, mapping->vma->handle);
+
+	return mbo ? movgem_bo_end_access(mbo, access_of(mapping)) : -EINVAL;
+}
+
+static int movgem_bo_get_plane_fd(struct bo *bo, size_t plane)
+{
+	struct movgem_bo *mbo = find_bo(bo->drv, bo->handles[plane].u32);
+	int ret, fd;
+
+	if (!mbo)
+		return -EINVAL;
+	ret = movgem_bo_export(mbo, &fd);
+	return ret ? ret : fd;
+}
+
+static void movgem_resolve_format_and_use_flags(struct driver *drv, uint32_t format,
+						uint64_t use_flags, uint32_t *out_format,
+						uint64_t *out_use_flags)
+{
+	const uint64_t yuv = BO_USE_CAMERA_READ | BO_USE_CAMERA_WRITE | BO_USE_HW_VIDEO_DECODER |
+			     BO_USE_HW_VIDEO_ENCODER;
+
+	switch (format) {
+	case DRM_FORMAT_FLEX_IMPLEMENTATION_DEFINED:
+		format = use_flags & yuv ? DRM_FORMAT_NV12 : DRM_FORMAT_XBGR8888;
+		break;
+	case DRM_FORMAT_FLEX_YCbCr_420_888:
+		format = DRM_FORMAT_NV12;
+		break;
+	}
+
+	/* What no plane shows is composed by the GPU. */
+	if (use_flags & BO_USE_SCANOUT && !drv_get_combination(drv, format, BO_USE_SCANOUT))
+		use_flags &= ~BO_USE_SCANOUT;
+
+	*out_format = format;
+	*out_use_flags = use_flags;
+}
+
+/* It is asked for modifiers other than linear, of which there are none. */
+static size_t movgem_num_planes_from_modifier(struct driver *drv, uint32_t format,
+					      uint64_t modifier)
+{
+	return modifier == DRM_FORMAT_MOD_LINEAR ? drv_num_planes_from_format(format) : 0;
+}
+
+static uint32_t movgem_get_max_texture_2d_size(struct driver *drv)
+{
+	return MAX_SIZE;
+}
+
+const struct backend backend_movgem = {
+	.name = "movgem",
+	.init = movgem_init,
+	.close = movgem_close,
+	.bo_compute_metadata = movgem_bo_compute_metadata,
+	.bo_create_from_metadata = movgem_bo_create_from_metadata,
+	.bo_destroy = movgem_bo_destroy,
+	.bo_import = movgem_bo_prime_import,
+	.bo_map = movgem_bo_map_plane,
+	.bo_unmap = movgem_bo_unmap_plane,
+	.bo_invalidate = movgem_bo_invalidate,
+	.bo_flush = movgem_bo_flush,
+	.bo_get_plane_fd = movgem_bo_get_plane_fd,
+	.resolve_format_and_use_flags = movgem_resolve_format_and_use_flags,
+	.num_planes_from_modifier = movgem_num_planes_from_modifier,
+	.get_max_texture_2d_size = movgem_get_max_texture_2d_size,
+};
