@@ -10,7 +10,7 @@ KERNEL ?= 6.12
 KBUILD_VARS = $(foreach v,W C CF V KCFLAGS,$(if $($(v)),$(v)="$($(v))"))
 
 .DEFAULT_GOAL := help
-.PHONY: help root module igt-tests doc bench demo clients mesa check check-breakages \
+.PHONY: help root module igt-tests doc bench demo clients mesa gralloc check check-breakages \
 	check-igt-full check-mesa coverage clean distclean
 
 help: ## this list
@@ -45,6 +45,9 @@ clients: ## Debian's kmscube, weston, mpv and others on the display: out/clients
 
 mesa: ## build Mesa with the movgem driver (cached; tools/vm run --mesa uses it)
 	@nice tools/mesa make
+
+gralloc: ## build libmovgem, the gralloc backend and their tests: out/build/gralloc
+	@$(ENTER) make -C mesa-winsys/gralloc/tests OUT="$(CURDIR)/out/build/gralloc"
 
 check: ## run all tests and checks: out/check/junit.xml (CHECK_ARGS="--only PATTERN")
 	@tools/check $(CHECK_ARGS)

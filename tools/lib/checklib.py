@@ -17,6 +17,7 @@ import fnmatch
 import glob
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -186,6 +187,32 @@ def selftest_modules(run):
 def tail(text, count=20):
     """The last lines of a text."""
     return "\n".join(text.splitlines()[-count:])
+
+
+RESULT = re.compile(r"(?:PASS (?P<passed>[\w-]+): (?P<seconds>[\d.]+) s|"
+                    r"FAIL (?P<failed>[\w-]+): (?P<reason>.*))$")
+
+
+def winsys_tests(run, options, command, names, **more):
+    """Runs test programs of mesa-winsys/testlib in a guest, each test a case; NAMES are
+    those that have to have run. A line "PREFIX TEXT" of COMMAND's puts TEXT before the names
+    that follow. A test that fails has its own case; here it is the guest, what its kernel
+    says, and what has not run."""
+    status, output = run.guest(options, command, each_line=run.say, **more)
+    missing = set(names)
+    prefix = ""
+    for line in output.splitlines():
+        if line.startswith("PREFIX "):
+            prefix = line.split()[1]
+        match = RESULT.match(line)
+        if match:
+            name = prefix + (match["passed"] or match["failed"])
+            missing.discard(name)
+            run.record(name, "pass" if match["passed"] else "fail",
+                       float(match["seconds"] or 0), match["reason"] or "")
+    if missing or status not in (0, 1):
+        raise Failure(f"status {status}, without a result: {', '.join(sorted(missing))}\n"
+                      f"{tail(output)}")
 
 
 def sources(*tops, ends=(".c", ".h")):
