@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Copyright (C) 2026 movgem maintainers
+ *
+ * What a scene has to look like, in plain arithmetic, a pixel at a time.
+ */
+#include <drm_fourcc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "igt.h"
+#include "movgem_blit_ref.h"
+#include "movgem_kms_rig.h"
+
+/* The part of a layer that is shown, turned as it is shown; to be freed. */
+static uint8_t *turned(const struct kms_layer *layer, unsigned int cpp)
+{
+	bool half = layer->rotation & DRM_MODE_ROTATE_180;
+	bool flip_x = half ^ !!(layer->rotation & DRM_MODE_REFLECT_X);
+	bool flip_y = half ^ !!(layer->rotation & DRM_MODE_REFLECT_Y);
+	uint8_t *pixels = malloc((size_t)layer->w * layer->h * cpp);
+
+	igt_assert(pixels);
+	for (unsigned int y = 0; y < layer->h; y++) {
+		for (unsigned int x = 0; x < layer->w; x++) {
+			unsigned int sx = layer->src_x + (flip_x ? layer->w - 1 - x : x);
+			unsigned int sy = layer->src_y + (flip_y ? layer->h - 1 - y : y);
+
+			memcpy(pixels + ((size_t)y * layer->w + x) * cpp,
+			       layer->fb->map + (size_t)sy * layer->fb->pitch + sx * cpp, cpp);
+		}
+	}
+	return pixels;
+}
+
+static void add_layer(const struct kms_scene *scene, const struct kms_layer *layer, uint32_t *out)
+{
+	unsigned int width = scene->mode.hdisplay, height = scene->mode.vdisplay;
+	unsigned int cpp = ref_format_bytes(layer->fb->format);
+	int x1 = max(layer->x, 0), y1 = max(layer->y, 0);
+	int x2 = min(layer->x + (int)layer->w, (int)width);
+	int y2 = min(layer->y + (int)layer->h, (int)height);
+	struct drm_movgem_cmd_blit cmd = {
+		.hdr.flags = DRM_MOVGEM_BLIT_SRC_OVER,
+		.src = {
+			.format = layer->fb->format,
+			.pitch = layer->w * cpp,
+			.width = layer->w,
+			.height = layer->h,
+			.x = x1 - layer->x,
+			.y = y1 - layer->y,
+			.w = x2 - x1,
+			.h = y2 - y1,
+		},
+		.dst = {
+			.format = DRM_FORMAT_XRGB8888,
+			.pitch = width * 4,
+			.width = width,
+			.height = height,
+			.x = x1,
+			.y = y1,
+			.w = x2 - x1,
+			.h = y2 - y1,
+		},
+	};
+	uint8_t *pixels;
+
+	if (x1 >= x2 || y1 >= y2)
+		return;
+	pixels = turned(layer, cpp);
+	ref_blit(&cmd, pixels, (uint8_t *)out);
+	free(pixels);
+}
+
+static uint32_t ramp(uint16_t value)
+{
+	return (value * 255u + 32767) / 65535;
+}
+
+uint32_t *kms_reference(const struct kms_scene *scene)
+{
+	size_t count = (size_t)scene->mode.hdisplay * scene->mode.vdisplay;
+	uint32_t *out = malloc(count * sizeof(*out));
+
+	igt_assert(out);
+	for (size_t i = 0; i < count; i++)
+		out[i] = 0xff000000;
+	for (int i = 0; i < KMS_PLANES; i++)
+		if (scene->layers[i].fb)
+			add_layer(scene, &scene->layers[i], out);
+	for (size_t i = 0; i < count && scene->lut; i++)
+		out[i] = 0xff000000 | ramp(scene->lut[out[i] >> 16 & 255].red) << 16 |
+			 ramp(scene->lut[out[i] >> 8 & 255].green) << 8 |
+			 ramp(scene->lut[out[i] & 255].blue);
+	return out;
+}
+
+/* The CRC-32 of Ethernet. */
+static uint32_t crc32(const void *data, size_t size)
+{
+	static uint32_t table[256];
+	const uint8_t *p = data;
+	uint32_t crc = ~0u;
+
+	for (uint32_t i = 0; i < 256 && !table[255]; i++) {
+		uint32_t c = i;
+
+		for (int bit = 0; bit < 8; bit++)
+			c = c >> 1 ^ (c & 1 ? 0xedb88320u : 0);
+		table[i] = c;
+	}
+	while (size--)
+		crc = crc >> 8 ^ table[(crc ^ *p++) & 255];
+	return ~crc;
+}
+
+uint32_t kms_reference_crc(const struct kms_scene *scene)
+{
+	uint32_t *out = kms_reference(scene);
+	uint32_t crc = crc32(out, (size_t)scene->mode.hdisplay * scene->mode.vdisplay * 4);
+
+	free(out);
+	return crc;
+}
