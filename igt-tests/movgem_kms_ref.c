@@ -72,9 +72,55 @@ static void add_layer(const struct kms_scene *scene, const struct kms_layer *lay
 	free(pixels);
 }
 
-static uint32_t ramp(uint16_t value)
+static uint32_t channel(const struct drm_color_lut *entry, int c)
 {
-	return (value * 255u + 32767) / 65535;
+	return c == 0 ? entry->red : c == 1 ? entry->green : entry->blue;
+}
+
+/* In a straight line from one entry to the next. */
+static uint32_t gamma_of(const struct drm_color_lut *lut, int c, uint32_t value)
+{
+	uint32_t i = value / 257, f = value % 257;
+
+	if (!f)
+		return channel(&lut[i], c);
+	return (channel(&lut[i], c) * (257 - f) + channel(&lut[i + 1], c) * f + 128) / 257;
+}
+
+/* S31.32, sign and magnitude. */
+static __int128 coefficient(uint64_t value)
+{
+	__int128 size = value & ~(1ull << 63);
+
+	return value >> 63 ? -size : size;
+}
+
+/* Degamma, then the matrix, then gamma, with 16 bits between them. */
+static uint32_t coloured(const struct kms_scene *scene, uint32_t pixel)
+{
+	uint32_t in[3], out = 0xff;
+
+	for (int c = 0; c < 3; c++) {
+		uint32_t value = pixel >> (16 - 8 * c) & 255;
+
+		in[c] = scene->degamma ? channel(&scene->degamma[value], c) : value * 257;
+	}
+	for (int c = 0; c < 3; c++) {
+		uint32_t value = in[c];
+
+		if (scene->ctm) {
+			__int128 sum = 1u << 31;
+
+			for (int k = 0; k < 3; k++)
+				sum += coefficient(scene->ctm->matrix[3 * c + k]) * in[k];
+			sum >>= 32;
+			value = sum < 0 ? 0 : sum > 65535 ? 65535 : sum;
+		}
+		if (scene->lut)
+			value = gamma_of(scene->lut, c, value);
+		out = out << 8 | (value * 255u + 32767) / 65535;
+	}
+	return out;
 }
 
 uint32_t *kms_reference(const struct kms_scene *scene)
@@ -88,10 +134,8 @@ uint32_t *kms_reference(const struct kms_scene *scene)
 	for (int i = 0; i < KMS_PLANES; i++)
 		if (scene->layers[i].fb)
 			add_layer(scene, &scene->layers[i], out);
-	for (size_t i = 0; i < count && scene->lut; i++)
-		out[i] = 0xff000000 | ramp(scene->lut[out[i] >> 16 & 255].red) << 16 |
-			 ramp(scene->lut[out[i] >> 8 & 255].green) << 8 |
-			 ramp(scene->lut[out[i] & 255].blue);
+	for (size_t i = 0; i < count && (scene->degamma || scene->ctm || scene->lut); i++)
+		out[i] = coloured(scene, out[i]);
 	return out;
 }
 

@@ -118,6 +118,21 @@ void kms_rig_init_output(struct kms_rig *rig, int fd, unsigned int output)
 	find_planes(rig);
 }
 
+void kms_subtests(struct kms_rig *rig, const struct movgem_subtest *tests, unsigned int count)
+{
+	int fd = -1;
+
+	igt_fixture() {
+		fd = movgem_open();
+		kms_rig_init(rig, fd);
+	}
+
+	movgem_subtests(tests, count, fd);
+
+	igt_fixture()
+		movgem_close(fd);
+}
+
 drmModeModeInfo kms_mode(struct kms_rig *rig, int width, int height)
 {
 	drmModeConnector *connector = drmModeGetConnector(rig->fd, rig->connector);
@@ -228,29 +243,53 @@ static void destroy_blob(struct kms_rig *rig, uint32_t blob)
 		igt_assert_eq(drmModeDestroyPropertyBlob(rig->fd, blob), 0);
 }
 
+/* What a scene has of blobs. */
+struct blobs {
+	uint32_t mode, degamma, ctm, gamma;
+};
+
+static struct blobs create_blobs(struct kms_rig *rig, const struct kms_scene *scene)
+{
+	return (struct blobs) {
+		.mode = create_blob(rig, &scene->mode, sizeof(scene->mode)),
+		.degamma = create_blob(rig, scene->degamma, 256 * sizeof(*scene->degamma)),
+		.ctm = create_blob(rig, scene->ctm, sizeof(*scene->ctm)),
+		.gamma = create_blob(rig, scene->lut, 256 * sizeof(*scene->lut)),
+	};
+}
+
+static void destroy_blobs(struct kms_rig *rig, const struct blobs *blobs)
+{
+	destroy_blob(rig, blobs->mode);
+	destroy_blob(rig, blobs->degamma);
+	destroy_blob(rig, blobs->ctm);
+	destroy_blob(rig, blobs->gamma);
+}
+
 /* Both connectors are on the CRTC whenever it is on: a copy is no modeset then. */
 static void add_scene(struct kms_rig *rig, drmModeAtomicReq *req, const struct kms_scene *scene,
-		      uint32_t mode, uint32_t lut)
+		      const struct blobs *blobs)
 {
 	add(rig, req, rig->connector, DRM_MODE_OBJECT_CONNECTOR, "CRTC_ID", rig->crtc);
 	add(rig, req, rig->writeback, DRM_MODE_OBJECT_CONNECTOR, "CRTC_ID", rig->crtc);
-	add(rig, req, rig->crtc, DRM_MODE_OBJECT_CRTC, "MODE_ID", mode);
+	add(rig, req, rig->crtc, DRM_MODE_OBJECT_CRTC, "MODE_ID", blobs->mode);
 	add(rig, req, rig->crtc, DRM_MODE_OBJECT_CRTC, "ACTIVE", 1);
-	add(rig, req, rig->crtc, DRM_MODE_OBJECT_CRTC, "GAMMA_LUT", lut);
+	add(rig, req, rig->crtc, DRM_MODE_OBJECT_CRTC, "DEGAMMA_LUT", blobs->degamma);
+	add(rig, req, rig->crtc, DRM_MODE_OBJECT_CRTC, "CTM", blobs->ctm);
+	add(rig, req, rig->crtc, DRM_MODE_OBJECT_CRTC, "GAMMA_LUT", blobs->gamma);
 	for (int i = 0; i < KMS_PLANES; i++)
 		add_plane(rig, req, rig->planes[i], &scene->layers[i]);
 }
 
 int __kms_show(struct kms_rig *rig, const struct kms_scene *scene, struct kms_commit *commit)
 {
-	uint32_t mode = create_blob(rig, &scene->mode, sizeof(scene->mode));
-	uint32_t lut = create_blob(rig, scene->lut, 256 * sizeof(*scene->lut));
+	struct blobs blobs = create_blobs(rig, scene);
 	drmModeAtomicReq *req = drmModeAtomicAlloc();
 	int32_t out_fence = -1, writeback_fence = -1;
 	int ret;
 
 	igt_assert(req);
-	add_scene(rig, req, scene, mode, lut);
+	add_scene(rig, req, scene, &blobs);
 	if (commit->writeback) {
 		add(rig, req, rig->writeback, DRM_MODE_OBJECT_CONNECTOR, "WRITEBACK_FB_ID",
 		    commit->writeback->id);
@@ -265,8 +304,7 @@ int __kms_show(struct kms_rig *rig, const struct kms_scene *scene, struct kms_co
 	}
 	ret = drmModeAtomicCommit(rig->fd, req, commit->flags, (void *)(uintptr_t)commit->user_data);
 	drmModeAtomicFree(req);
-	destroy_blob(rig, mode);
-	destroy_blob(rig, lut);
+	destroy_blobs(rig, &blobs);
 	commit->writeback_fence = writeback_fence;
 	commit->out_fence = out_fence;
 	return ret;
@@ -275,18 +313,18 @@ int __kms_show(struct kms_rig *rig, const struct kms_scene *scene, struct kms_co
 void kms_show_at_once(struct kms_rig *rigs, const struct kms_scene *scenes, unsigned int count)
 {
 	drmModeAtomicReq *req = drmModeAtomicAlloc();
-	uint32_t modes[4];
+	struct blobs blobs[4];
 
 	igt_assert(req);
-	igt_assert_lte_u32(count, ARRAY_SIZE(modes));
+	igt_assert_lte_u32(count, ARRAY_SIZE(blobs));
 	for (unsigned int i = 0; i < count; i++) {
-		modes[i] = create_blob(&rigs[i], &scenes[i].mode, sizeof(scenes[i].mode));
-		add_scene(&rigs[i], req, &scenes[i], modes[i], 0);
+		blobs[i] = create_blobs(&rigs[i], &scenes[i]);
+		add_scene(&rigs[i], req, &scenes[i], &blobs[i]);
 	}
 	igt_assert_eq(drmModeAtomicCommit(rigs->fd, req, DRM_MODE_ATOMIC_ALLOW_MODESET, NULL), 0);
 	drmModeAtomicFree(req);
 	for (unsigned int i = 0; i < count; i++)
-		destroy_blob(&rigs[i], modes[i]);
+		destroy_blobs(&rigs[i], &blobs[i]);
 }
 
 void kms_show(struct kms_rig *rig, const struct kms_scene *scene)

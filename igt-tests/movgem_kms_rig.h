@@ -34,6 +34,8 @@ struct kms_rig {
 void kms_rig_init(struct kms_rig *rig, int fd);
 /* The same of an output by number; skips where there are not as many. */
 void kms_rig_init_output(struct kms_rig *rig, int fd, unsigned int output);
+/* The subtests of a program that has no others, with a rig of their own. */
+void kms_subtests(struct kms_rig *rig, const struct movgem_subtest *tests, unsigned int count);
 /* Switches the display off. */
 void kms_off(struct kms_rig *rig);
 /* Id of a property, 0 if the object has none of that name, and its value. */
@@ -81,6 +83,8 @@ struct kms_scene {
 	drmModeModeInfo mode;
 	struct kms_layer layers[KMS_PLANES];
 	/* 256 entries, or NULL. */
+	const struct drm_color_lut *degamma;
+	const struct drm_color_ctm *ctm;
 	const struct drm_color_lut *lut;
 };
 
@@ -104,7 +108,7 @@ struct kms_commit {
 int __kms_show(struct kms_rig *rig, const struct kms_scene *scene, struct kms_commit *commit);
 /* Shows it, and comes back when it is on the screen. */
 void kms_show(struct kms_rig *rig, const struct kms_scene *scene);
-/* A scene without gamma on each of some outputs of one device, in one commit. */
+/* A scene on each of some outputs of one device, in one commit. */
 void kms_show_at_once(struct kms_rig *rigs, const struct kms_scene *scenes, unsigned int count);
 /* The same as kms_show(), with a copy: the pixels there when its fence signals, to be freed. */
 uint8_t *kms_show_and_write(struct kms_rig *rig, const struct kms_scene *scene,

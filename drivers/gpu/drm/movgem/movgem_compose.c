@@ -20,7 +20,7 @@
  *
  * A frame is composed line by line, from the bottom plane up, with the
  * arithmetic of the soft engine's blitter and through GPU addresses; then come
- * gamma, CRC and writeback. The CRC is that of Ethernet and zlib, over the lines
+ * colours, CRC and writeback. The CRC is that of Ethernet and zlib, over the lines
  * of the mode as XRGB8888 with all bits of X set.
  *
  * It runs in a work item of the CRTC. Out-fences of flips and of writeback wait
@@ -94,15 +94,6 @@ static int add_layer(struct movgem_crtc *crtc, const struct movgem_layer *layer,
 	return ret;
 }
 
-static void apply_lut(const struct movgem_frame *frame, u32 *out)
-{
-	for (u32 i = 0; i < frame->width; i++)
-		out[i] = (out[i] & 0xff000000) |
-			 frame->lut[0][out[i] >> 16 & 0xff] << 16 |
-			 frame->lut[1][out[i] >> 8 & 0xff] << 8 |
-			 frame->lut[2][out[i] & 0xff];
-}
-
 /* Makes line @y in &movgem_crtc.out. Returns 0 or -EFAULT. */
 static int make_line(struct movgem_crtc *crtc, const struct movgem_frame *frame,
 		     u32 y)
@@ -117,8 +108,8 @@ static int make_line(struct movgem_crtc *crtc, const struct movgem_frame *frame,
 		    (int)y < layer->dst.y2)
 			err = add_layer(crtc, layer, y) ?: err;
 	}
-	if (frame->has_lut)
-		apply_lut(frame, crtc->out);
+	if (frame->colour)
+		movgem_colour_apply(frame->colour, crtc->out, frame->width);
 	return err;
 }
 

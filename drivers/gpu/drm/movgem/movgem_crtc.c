@@ -57,6 +57,7 @@ static void frame_free(struct movgem_frame *frame)
 	for (int i = 0; i < MOVGEM_LAYERS; i++)
 		if (frame->layers[i].fb)
 			drm_framebuffer_put(&frame->layers[i].fb->base);
+	movgem_colour_put(frame->colour);
 	kfree(frame);
 }
 
@@ -244,15 +245,15 @@ static int crtc_check(struct drm_crtc *base, struct movgem_atomic_commit *state)
 	struct drm_crtc_state *old = drm_atomic_get_old_crtc_state(state, base);
 	struct drm_crtc_state *new = drm_atomic_get_new_crtc_state(state, base);
 	struct movgem_crtc_state *mstate = to_movgem_crtc_state(new);
+	int ret;
 
 	/* A call that began before may not switch it on again for good. */
 	if (new->active && !old->active && drm_dev_is_unplugged(base->dev))
 		return -ENODEV;
 
-	if (new->gamma_lut &&
-	    drm_color_lut_size(new->gamma_lut) != MOVGEM_KMS_LUT_SIZE)
-		return movgem_invalid(base->dev, "GAMMA_LUT: %d entries",
-				      drm_color_lut_size(new->gamma_lut));
+	ret = movgem_colour_update(&mstate->colour, new);
+	if (ret)
+		return ret;
 
 	/* All that a commit needs later. */
 	if (new->active && !mstate->frame) {
@@ -264,30 +265,13 @@ static int crtc_check(struct drm_crtc *base, struct movgem_atomic_commit *state)
 	return 0;
 }
 
-static void set_lut(struct movgem_frame *frame,
-		    const struct drm_property_blob *blob)
-{
-	const struct drm_color_lut *lut;
-
-	frame->has_lut = blob;
-	if (!blob)
-		return;
-
-	lut = blob->data;
-	for (int i = 0; i < MOVGEM_KMS_LUT_SIZE; i++) {
-		frame->lut[0][i] = drm_color_lut_extract(lut[i].red, 8);
-		frame->lut[1][i] = drm_color_lut_extract(lut[i].green, 8);
-		frame->lut[2][i] = drm_color_lut_extract(lut[i].blue, 8);
-	}
-}
-
 /* Make the new frame, with what the commit has staged. */
 static void frame_fill(struct movgem_crtc *crtc, struct movgem_frame *frame,
 		       struct drm_crtc_state *new)
 {
 	frame->width = new->mode.hdisplay;
 	frame->height = new->mode.vdisplay;
-	set_lut(frame, new->gamma_lut);
+	frame->colour = movgem_colour_get(to_movgem_crtc_state(new)->colour);
 
 	memcpy(frame->layers, crtc->staged, sizeof(frame->layers));
 	for (int i = 0; i < MOVGEM_LAYERS; i++)
@@ -408,6 +392,7 @@ static void crtc_destroy_state(struct drm_crtc *base,
 
 	__drm_atomic_helper_crtc_destroy_state(state);
 	kfree(mstate->frame);
+	movgem_colour_put(mstate->colour);
 	kfree(mstate);
 }
 
@@ -422,6 +407,8 @@ static struct drm_crtc_state *crtc_duplicate_state(struct drm_crtc *base)
 	if (!mstate)
 		return NULL;
 	__drm_atomic_helper_crtc_duplicate_state(base, &mstate->base);
+	mstate->colour =
+		movgem_colour_get(to_movgem_crtc_state(base->state)->colour);
 	return &mstate->base;
 }
 
@@ -555,7 +542,8 @@ int movgem_crtc_init(struct movgem_kms *kms, struct movgem_crtc *crtc,
 	ret = drm_mode_crtc_set_gamma_size(&crtc->base, MOVGEM_KMS_LUT_SIZE);
 	if (ret)
 		return ret;
-	drm_crtc_enable_color_mgmt(&crtc->base, 0, false, MOVGEM_KMS_LUT_SIZE);
+	drm_crtc_enable_color_mgmt(&crtc->base, MOVGEM_KMS_LUT_SIZE, true,
+				   MOVGEM_KMS_LUT_SIZE);
 	return 0;
 }
 

@@ -22,6 +22,7 @@
 
 #include "movgem_compat.h"
 
+struct movgem_colour;
 struct movgem_device;
 struct movgem_vm;
 
@@ -122,11 +123,8 @@ struct movgem_frame {
 	/** @height: lines. */
 	u32 height;
 
-	/** @has_lut: @lut is to be applied. */
-	bool has_lut;
-
-	/** @lut: gamma ramps of red, green and blue. */
-	u8 lut[3][MOVGEM_KMS_LUT_SIZE];
+	/** @colour: with a reference, or NULL where colours stay as they are. */
+	struct movgem_colour *colour;
 
 	/**
 	 * @writeback: where a copy of the frame goes, once, or NULL; the
@@ -153,6 +151,9 @@ struct movgem_crtc_state {
 
 	/** @frame: memory for the frame that the commit makes, or NULL. */
 	struct movgem_frame *frame;
+
+	/** @colour: what the properties of @base come to, or NULL. */
+	struct movgem_colour *colour;
 };
 
 /**
@@ -329,6 +330,13 @@ int movgem_crtc_init(struct movgem_kms *kms, struct movgem_crtc *crtc,
 		     struct drm_plane *primary, struct drm_plane *cursor);
 void movgem_crtc_retire(struct movgem_crtc *crtc, struct movgem_frame *frame);
 void movgem_crtc_drain(struct movgem_crtc *crtc);
+
+/* movgem_colour.c */
+struct movgem_colour *movgem_colour_get(struct movgem_colour *colour);
+void movgem_colour_put(struct movgem_colour *colour);
+int movgem_colour_update(struct movgem_colour **colour,
+			 const struct drm_crtc_state *state);
+void movgem_colour_apply(const struct movgem_colour *colour, u32 *line, u32 n);
 
 /* movgem_compose.c */
 int movgem_compose_init(struct movgem_crtc *crtc);
