@@ -12,22 +12,51 @@
 #include "movgem_blit_ref.h"
 #include "movgem_kms_rig.h"
 
-/* The part of a layer that is shown, turned as it is shown; to be freed. */
-static uint8_t *turned(const struct kms_layer *layer, unsigned int cpp)
+/* The product of two fractions of which one is out of 255. */
+static unsigned int product(unsigned int c, unsigned int factor, unsigned int one)
+{
+	return (c * factor + one / 2) / one;
+}
+
+/* A pixel of the framebuffer, premultiplied as the blend mode says. */
+static struct ref_pixel source(const struct kms_layer *layer, unsigned int x, unsigned int y)
+{
+	const struct kms_fb *fb = layer->fb;
+	struct ref_pixel pixel = ref_unpack(fb->format, fb->map + (size_t)y * fb->pitch +
+					    x * ref_format_bytes(fb->format));
+
+	if (layer->blend && !strcmp(layer->blend, "None"))
+		pixel.a = 255;
+	if (layer->blend && !strcmp(layer->blend, "Coverage")) {
+		pixel.r = product(pixel.r, pixel.a, 255);
+		pixel.g = product(pixel.g, pixel.a, 255);
+		pixel.b = product(pixel.b, pixel.a, 255);
+	}
+	return pixel;
+}
+
+/* What a layer adds to the screen, as ARGB8888; to be freed. */
+static uint8_t *drawn(const struct kms_layer *layer)
 {
 	bool half = layer->rotation & DRM_MODE_ROTATE_180;
 	bool flip_x = half ^ !!(layer->rotation & DRM_MODE_REFLECT_X);
 	bool flip_y = half ^ !!(layer->rotation & DRM_MODE_REFLECT_Y);
-	uint8_t *pixels = malloc((size_t)layer->w * layer->h * cpp);
+	const unsigned int alpha = 65535 - layer->fade;
+	uint8_t *pixels = malloc((size_t)layer->w * layer->h * 4);
 
 	igt_assert(pixels);
 	for (unsigned int y = 0; y < layer->h; y++) {
 		for (unsigned int x = 0; x < layer->w; x++) {
-			unsigned int sx = layer->src_x + (flip_x ? layer->w - 1 - x : x);
-			unsigned int sy = layer->src_y + (flip_y ? layer->h - 1 - y : y);
+			unsigned int i = flip_x ? layer->w - 1 - x : x;
+			unsigned int j = flip_y ? layer->h - 1 - y : y;
+			struct ref_pixel p = source(layer, layer->src_x + i, layer->src_y + j);
 
-			memcpy(pixels + ((size_t)y * layer->w + x) * cpp,
-			       layer->fb->map + (size_t)sy * layer->fb->pitch + sx * cpp, cpp);
+			p.a = product(p.a, alpha, 65535);
+			p.r = product(p.r, alpha, 65535);
+			p.g = product(p.g, alpha, 65535);
+			p.b = product(p.b, alpha, 65535);
+			ref_pack(DRM_FORMAT_ARGB8888, p,
+				 pixels + ((size_t)y * layer->w + x) * 4);
 		}
 	}
 	return pixels;
@@ -36,15 +65,14 @@ static uint8_t *turned(const struct kms_layer *layer, unsigned int cpp)
 static void add_layer(const struct kms_scene *scene, const struct kms_layer *layer, uint32_t *out)
 {
 	unsigned int width = scene->mode.hdisplay, height = scene->mode.vdisplay;
-	unsigned int cpp = ref_format_bytes(layer->fb->format);
 	int x1 = max(layer->x, 0), y1 = max(layer->y, 0);
 	int x2 = min(layer->x + (int)layer->w, (int)width);
 	int y2 = min(layer->y + (int)layer->h, (int)height);
 	struct drm_movgem_cmd_blit cmd = {
 		.hdr.flags = DRM_MOVGEM_BLIT_SRC_OVER,
 		.src = {
-			.format = layer->fb->format,
-			.pitch = layer->w * cpp,
+			.format = DRM_FORMAT_ARGB8888,
+			.pitch = layer->w * 4,
 			.width = layer->w,
 			.height = layer->h,
 			.x = x1 - layer->x,
@@ -67,7 +95,7 @@ static void add_layer(const struct kms_scene *scene, const struct kms_layer *lay
 
 	if (x1 >= x2 || y1 >= y2)
 		return;
-	pixels = turned(layer, cpp);
+	pixels = drawn(layer);
 	ref_blit(&cmd, pixels, (uint8_t *)out);
 	free(pixels);
 }

@@ -43,6 +43,22 @@ uint32_t kms_prop(struct kms_rig *rig, uint32_t object, uint32_t type, const cha
 	return id;
 }
 
+uint64_t kms_prop_enum(struct kms_rig *rig, uint32_t id, const char *name)
+{
+	drmModePropertyRes *prop = drmModeGetProperty(rig->fd, id);
+	uint64_t value = 0;
+	bool found = false;
+
+	igt_assert(prop);
+	for (int i = 0; i < prop->count_enums && !found; i++) {
+		found = !strcmp(prop->enums[i].name, name);
+		value = prop->enums[i].value;
+	}
+	igt_assert_f(found, "%s has no %s\n", prop->name, name);
+	drmModeFreeProperty(prop);
+	return value;
+}
+
 static void find_planes(struct kms_rig *rig)
 {
 	static const int kinds[] = {
@@ -207,6 +223,16 @@ static void add(struct kms_rig *rig, drmModeAtomicReq *req, uint32_t object, uin
 	igt_assert(drmModeAtomicAddProperty(req, object, prop, value) > 0);
 }
 
+static void add_enum(struct kms_rig *rig, drmModeAtomicReq *req, uint32_t plane,
+		     const char *name, const char *value)
+{
+	uint32_t prop = kms_prop(rig, plane, DRM_MODE_OBJECT_PLANE, name, NULL);
+
+	igt_assert_f(prop, "plane %u has no property %s\n", plane, name);
+	igt_assert(drmModeAtomicAddProperty(req, plane, prop,
+					    kms_prop_enum(rig, prop, value)) > 0);
+}
+
 static void add_plane(struct kms_rig *rig, drmModeAtomicReq *req, uint32_t plane,
 		      const struct kms_layer *layer)
 {
@@ -216,6 +242,8 @@ static void add_plane(struct kms_rig *rig, drmModeAtomicReq *req, uint32_t plane
 	add(rig, req, plane, type, "CRTC_ID", layer->fb ? rig->crtc : 0);
 	/* Else the legacy calls had what an earlier scene has left. */
 	add(rig, req, plane, type, "rotation", layer->rotation ?: DRM_MODE_ROTATE_0);
+	add(rig, req, plane, type, "alpha", 65535 - layer->fade);
+	add_enum(rig, req, plane, "pixel blend mode", layer->blend ?: "Pre-multiplied");
 	if (!layer->fb)
 		return;
 	add(rig, req, plane, type, "CRTC_X", layer->x);

@@ -41,6 +41,8 @@ void kms_off(struct kms_rig *rig);
 /* Id of a property, 0 if the object has none of that name, and its value. */
 uint32_t kms_prop(struct kms_rig *rig, uint32_t object, uint32_t type, const char *name,
 		  uint64_t *value);
+/* What an enum property takes for a name; fails the test where it has no such. */
+uint64_t kms_prop_enum(struct kms_rig *rig, uint32_t prop, const char *name);
 /* A mode of the connector, by size; fails the test where it is not in the list. */
 drmModeModeInfo kms_mode(struct kms_rig *rig, int width, int height);
 
@@ -77,6 +79,10 @@ struct kms_layer {
 	unsigned int src_x, src_y, w, h;
 	/* DRM_MODE_ROTATE_*, DRM_MODE_REFLECT_*; 0 is as it is. */
 	unsigned int rotation;
+	/* What the plane's alpha lacks to 65535. */
+	uint16_t fade;
+	/* Name of the blend mode; NULL is "Pre-multiplied". */
+	const char *blend;
 };
 
 struct kms_scene {

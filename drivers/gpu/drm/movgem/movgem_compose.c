@@ -18,10 +18,10 @@
 /**
  * DOC: Composition
  *
- * A frame is composed line by line, from the bottom plane up, with the
- * arithmetic of the soft engine's blitter and through GPU addresses; then come
- * colours, CRC and writeback. The CRC is that of Ethernet and zlib, over the lines
- * of the mode as XRGB8888 with all bits of X set.
+ * A frame is composed line by line, from the bottom plane up and through GPU
+ * addresses, see DOC: Layers; then come colours, CRC and writeback. The CRC is
+ * that of Ethernet and zlib, over the lines of the mode as XRGB8888 with all bits
+ * of X set.
  *
  * It runs in a work item of the CRTC. Out-fences of flips and of writeback wait
  * for it (no frame is latched while one is composed), so it is in the fence
@@ -50,50 +50,6 @@ int movgem_compose_init(struct movgem_crtc *crtc)
 	return crtc->raw && crtc->row && crtc->out ? 0 : -ENOMEM;
 }
 
-static void reverse(u32 *row, u32 n)
-{
-	for (u32 i = 0; i < n / 2; i++)
-		swap(row[i], row[n - 1 - i]);
-}
-
-/*
- * Adds a layer to line @y. Memory that is not there is transparent, or black if
- * the format has no alpha. Returns 0 or -EFAULT.
- */
-static int add_layer(struct movgem_crtc *crtc, const struct movgem_layer *layer,
-		     u32 y)
-{
-	const struct drm_framebuffer *fb = &layer->fb->base;
-	const struct soft_format *format = movgem_soft_format(fb->format->format);
-	u32 *out = crtc->out + layer->dst.x1;
-	u32 w = drm_rect_width(&layer->dst);
-	u32 line = y - layer->dst.y1;
-	int ret;
-
-	if (layer->flip_y)
-		line = drm_rect_height(&layer->dst) - 1 - line;
-	line += layer->y;
-
-	ret = movgem_fb_read(layer->fb, fb->offsets[0] +
-			     (u64)line * fb->pitches[0] +
-			     layer->x * format->cpp,
-			     crtc->raw, w * format->cpp);
-	if (ret)
-		memset(crtc->raw, 0, w * format->cpp);
-
-	movgem_soft_widen(format, crtc->row, crtc->raw, w);
-	if (layer->flip_x)
-		reverse(crtc->row, w);
-
-	if (format->alpha) {
-		for (u32 i = 0; i < w; i++)
-			out[i] = movgem_soft_over(crtc->row[i], out[i]);
-	} else {
-		memcpy(out, crtc->row, w * sizeof(*out));
-	}
-	return ret;
-}
-
 /* Makes line @y in &movgem_crtc.out. Returns 0 or -EFAULT. */
 static int make_line(struct movgem_crtc *crtc, const struct movgem_frame *frame,
 		     u32 y)
@@ -106,7 +62,7 @@ static int make_line(struct movgem_crtc *crtc, const struct movgem_frame *frame,
 
 		if (layer->fb && (int)y >= layer->dst.y1 &&
 		    (int)y < layer->dst.y2)
-			err = add_layer(crtc, layer, y) ?: err;
+			err = movgem_layer_add(crtc, layer, y) ?: err;
 	}
 	if (frame->colour)
 		movgem_colour_apply(frame->colour, crtc->out, frame->width);

@@ -100,6 +100,12 @@ struct movgem_layer {
 
 	/** @flip_y: from the bottom up. */
 	bool flip_y;
+
+	/** @alpha: of the whole plane, up to DRM_BLEND_ALPHA_OPAQUE. */
+	u16 alpha;
+
+	/** @blend: DRM_MODE_BLEND_*. */
+	u16 blend;
 };
 
 /**
@@ -341,6 +347,10 @@ void movgem_colour_apply(const struct movgem_colour *colour, u32 *line, u32 n);
 /* movgem_compose.c */
 int movgem_compose_init(struct movgem_crtc *crtc);
 void movgem_compose_work(struct work_struct *work);
+
+/* movgem_layer.c */
+int movgem_layer_add(struct movgem_crtc *crtc, const struct movgem_layer *layer,
+		     u32 y);
 
 /* movgem_connector.c */
 int movgem_connector_init(struct movgem_kms *kms, struct movgem_output *output);

@@ -14,11 +14,11 @@
 /**
  * DOC: Planes
  *
- * Each CRTC has its own. The planes have a fixed order, their alpha is premultiplied, they can be
- * anywhere on the screen and over its edges, turned round and mirrored, but not
- * scaled. Where there is none the screen is black. A commit leaves what a plane
- * shows in &movgem_crtc.staged, as in registers of hardware, from where the
- * CRTC's part of the commit takes it.
+ * Each CRTC has its own. The planes have a fixed order, an alpha of their own, and
+ * all blend modes that there are. They can be anywhere on the screen and over its
+ * edges, turned round and mirrored, but not scaled. Where there is none the screen
+ * is black. A commit leaves what a plane shows in &movgem_crtc.staged, as in
+ * registers of hardware, from where the CRTC's part of the commit takes it.
  */
 
 struct movgem_plane {
@@ -72,7 +72,8 @@ static void plane_update(struct drm_plane *plane,
 	bool turned = new->rotation & DRM_MODE_ROTATE_180;
 
 	*layer = (struct movgem_layer) {};
-	if (!new->visible)
+	/* All of it would be transparent. */
+	if (!new->visible || !new->alpha)
 		return;
 
 	layer->fb = to_movgem_fb(new->fb);
@@ -81,6 +82,8 @@ static void plane_update(struct drm_plane *plane,
 	layer->y = new->src.y1 >> 16;
 	layer->flip_x = turned ^ !!(new->rotation & DRM_MODE_REFLECT_X);
 	layer->flip_y = turned ^ !!(new->rotation & DRM_MODE_REFLECT_Y);
+	layer->alpha = new->alpha;
+	layer->blend = new->pixel_blend_mode;
 }
 
 static void plane_disable(struct drm_plane *plane,
@@ -103,6 +106,30 @@ static const struct drm_plane_funcs plane_funcs = {
 	.atomic_duplicate_state = drm_atomic_helper_plane_duplicate_state,
 	.atomic_destroy_state = drm_atomic_helper_plane_destroy_state,
 };
+
+static int create_properties(struct movgem_plane *plane)
+{
+	struct drm_plane *base = &plane->base;
+	int ret;
+
+	ret = drm_plane_create_zpos_immutable_property(base, plane->index);
+	if (ret)
+		return ret;
+	ret = drm_plane_create_rotation_property(base, DRM_MODE_ROTATE_0,
+						 DRM_MODE_ROTATE_0 |
+						 DRM_MODE_ROTATE_180 |
+						 DRM_MODE_REFLECT_X |
+						 DRM_MODE_REFLECT_Y);
+	if (ret)
+		return ret;
+	ret = drm_plane_create_alpha_property(base);
+	if (ret)
+		return ret;
+	return drm_plane_create_blend_mode_property(base,
+						    BIT(DRM_MODE_BLEND_PIXEL_NONE) |
+						    BIT(DRM_MODE_BLEND_PREMULTI) |
+						    BIT(DRM_MODE_BLEND_COVERAGE));
+}
 
 /**
  * movgem_plane_create - make a plane
@@ -136,15 +163,7 @@ struct drm_plane *movgem_plane_create(struct movgem_kms *kms,
 	/* Compositors want to tell; a frame is composed as a whole anyway. */
 	drm_plane_enable_fb_damage_clips(&plane->base);
 
-	ret = drm_plane_create_zpos_immutable_property(&plane->base, index);
-	if (ret)
-		return ERR_PTR(ret);
-	ret = drm_plane_create_rotation_property(&plane->base,
-						 DRM_MODE_ROTATE_0,
-						 DRM_MODE_ROTATE_0 |
-						 DRM_MODE_ROTATE_180 |
-						 DRM_MODE_REFLECT_X |
-						 DRM_MODE_REFLECT_Y);
+	ret = create_properties(plane);
 	if (ret)
 		return ERR_PTR(ret);
 	return &plane->base;

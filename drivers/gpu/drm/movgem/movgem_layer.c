@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 movgem maintainers */
+
+#include <linux/minmax.h>
+#include <linux/string.h>
+
+#include <drm/drm_blend.h>
+#include <drm/drm_fourcc.h>
+
+#include "movgem_kms.h"
+#include "movgem_soft.h"
+
+/**
+ * DOC: Layers
+ *
+ * What a plane adds to a line of the screen, with the arithmetic of the soft
+ * engine's blitter. Its pixels are widened to ARGB8888 and made premultiplied, as
+ * the blitter blends no others: "Coverage" multiplies colours by the pixel's
+ * alpha, "None" has alpha be 255, as has a format without alpha. Then all four
+ * channels are multiplied by the plane's alpha, of 16 bits, and src-over follows.
+ * Each product is rounded to 8 bits. A plane that is opaque is copied.
+ *
+ * Memory that is not there is transparent, or black if the format has no alpha.
+ */
+
+static void reverse(u32 *row, u32 n)
+{
+	for (u32 i = 0; i < n / 2; i++)
+		swap(row[i], row[n - 1 - i]);
+}
+
+/* Multiplies channels, those of @mask, by @factor of @one. */
+static u32 scale(u32 pixel, u32 mask, u32 factor, u32 one)
+{
+	u32 result = pixel & ~mask;
+
+	for (u32 shift = 0; shift < 32; shift += 8) {
+		u32 c = (pixel & mask) >> shift & 0xff;
+
+		result |= DIV_ROUND_CLOSEST(c * factor, one) << shift;
+	}
+	return result;
+}
+
+/* Makes pixels premultiplied. */
+static void premultiply(const struct movgem_layer *layer, u32 *row, u32 n)
+{
+	if (layer->blend == DRM_MODE_BLEND_PIXEL_NONE) {
+		for (u32 i = 0; i < n; i++)
+			row[i] |= 0xff000000;
+	} else if (layer->blend == DRM_MODE_BLEND_COVERAGE) {
+		for (u32 i = 0; i < n; i++)
+			row[i] = scale(row[i], 0xffffff, row[i] >> 24, 0xff);
+	}
+}
+
+/* Reads pixels of a line of the framebuffer. Returns 0 or -EFAULT. */
+static int read_pixels(struct movgem_crtc *crtc,
+		       const struct movgem_layer *layer, u32 x, u32 y,
+		       u32 *row, u32 n)
+{
+	const struct drm_framebuffer *fb = &layer->fb->base;
+	const struct soft_format *format = movgem_soft_format(fb->format->format);
+	int ret;
+
+	ret = movgem_fb_read(layer->fb, fb->offsets[0] +
+			     (u64)y * fb->pitches[0] + x * format->cpp,
+			     crtc->raw, n * format->cpp);
+	if (ret)
+		memset(crtc->raw, 0, n * format->cpp);
+
+	movgem_soft_widen(format, row, crtc->raw, n);
+	if (format->alpha)
+		premultiply(layer, row, n);
+	return ret;
+}
+
+static int read_line(struct movgem_crtc *crtc, const struct movgem_layer *layer,
+		     u32 y)
+{
+	u32 w = drm_rect_width(&layer->dst);
+	u32 line = y - layer->dst.y1;
+	int ret;
+
+	if (layer->flip_y)
+		line = drm_rect_height(&layer->dst) - 1 - line;
+	ret = read_pixels(crtc, layer, layer->x, layer->y + line, crtc->row, w);
+	if (layer->flip_x)
+		reverse(crtc->row, w);
+	return ret;
+}
+
+static bool is_opaque(const struct movgem_layer *layer)
+{
+	u32 fourcc = layer->fb->base.format->format;
+
+	return layer->alpha == DRM_BLEND_ALPHA_OPAQUE &&
+	       (layer->blend == DRM_MODE_BLEND_PIXEL_NONE ||
+		!movgem_soft_format(fourcc)->alpha);
+}
+
+/**
+ * movgem_layer_add - add a layer to the line that is composed
+ * @crtc: the CRTC, whose buffers are the caller's
+ * @layer: the layer
+ * @y: line of the screen, which the layer has
+ *
+ * Return: 0 or -EFAULT.
+ */
+int movgem_layer_add(struct movgem_crtc *crtc, const struct movgem_layer *layer,
+		     u32 y)
+{
+	u32 *out = crtc->out + layer->dst.x1;
+	u32 w = drm_rect_width(&layer->dst);
+	u32 *row = crtc->row;
+	int ret;
+
+	ret = read_line(crtc, layer, y);
+	if (is_opaque(layer)) {
+		memcpy(out, row, w * sizeof(*out));
+		return ret;
+	}
+	if (layer->alpha != DRM_BLEND_ALPHA_OPAQUE) {
+		for (u32 i = 0; i < w; i++)
+			row[i] = scale(row[i], ~0, layer->alpha,
+				       DRM_BLEND_ALPHA_OPAQUE);
+	}
+	for (u32 i = 0; i < w; i++)
+		out[i] = movgem_soft_over(row[i], out[i]);
+	return ret;
+}
