@@ -146,24 +146,28 @@ static unsigned int ref_mix(unsigned int c00, unsigned int c10,
 	return (top * (256 - fv) + bottom * fv + (1 << 15)) >> 16;
 }
 
-static struct ref_pixel ref_bilinear(const struct drm_movgem_surface *s,
-				     const uint8_t *mem, uint32_t u, uint32_t v)
+struct ref_pixel ref_mix_pixels(struct ref_pixel p00, struct ref_pixel p10,
+				struct ref_pixel p01, struct ref_pixel p11,
+				unsigned int fu, unsigned int fv)
 {
-	uint32_t x0 = u >> 16, y0 = v >> 16;
-	uint32_t x1 = x0 + 1 < s->w ? x0 + 1 : s->w - 1;
-	uint32_t y1 = y0 + 1 < s->h ? y0 + 1 : s->h - 1;
-	unsigned int fu = u >> 8 & 255, fv = v >> 8 & 255;
-	struct ref_pixel p00 = ref_load(s, mem, x0, y0);
-	struct ref_pixel p10 = ref_load(s, mem, x1, y0);
-	struct ref_pixel p01 = ref_load(s, mem, x0, y1);
-	struct ref_pixel p11 = ref_load(s, mem, x1, y1);
-
 	return (struct ref_pixel) {
 		.a = ref_mix(p00.a, p10.a, p01.a, p11.a, fu, fv),
 		.r = ref_mix(p00.r, p10.r, p01.r, p11.r, fu, fv),
 		.g = ref_mix(p00.g, p10.g, p01.g, p11.g, fu, fv),
 		.b = ref_mix(p00.b, p10.b, p01.b, p11.b, fu, fv),
 	};
+}
+
+static struct ref_pixel ref_bilinear(const struct drm_movgem_surface *s,
+				     const uint8_t *mem, uint32_t u, uint32_t v)
+{
+	uint32_t x0 = u >> 16, y0 = v >> 16;
+	uint32_t x1 = x0 + 1 < s->w ? x0 + 1 : s->w - 1;
+	uint32_t y1 = y0 + 1 < s->h ? y0 + 1 : s->h - 1;
+
+	return ref_mix_pixels(ref_load(s, mem, x0, y0), ref_load(s, mem, x1, y0),
+			      ref_load(s, mem, x0, y1), ref_load(s, mem, x1, y1),
+			      u >> 8 & 255, v >> 8 & 255);
 }
 
 static unsigned int ref_over(unsigned int cs, unsigned int cd, unsigned int a)

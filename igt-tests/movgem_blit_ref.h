@@ -26,6 +26,11 @@ const char *ref_format_name(uint32_t format);
 struct ref_pixel ref_unpack(uint32_t format, const uint8_t *at);
 void ref_pack(uint32_t format, struct ref_pixel pixel, uint8_t *at);
 
+/* Of four neighbours, by what the right and the lower ones weigh of 256. */
+struct ref_pixel ref_mix_pixels(struct ref_pixel p00, struct ref_pixel p10,
+				struct ref_pixel p01, struct ref_pixel p11,
+				unsigned int fu, unsigned int fv);
+
 /*
  * Executes @cmd. @src and @dst are where cmd->src.addr and cmd->dst.addr lie
  * in this process's memory.

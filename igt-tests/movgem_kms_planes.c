@@ -27,6 +27,18 @@
  * SUBTEST: blend-modes
  * Description: Each blend mode on each plane, with and without an alpha of the
  *              plane's.
+ *
+ * SUBTEST: scale
+ * Description: Planes that are larger and smaller on the screen than in memory, by
+ *              both filters, over the edges of the screen.
+ *
+ * SUBTEST: scale-fractions
+ * Description: Parts of pictures that start and end within a pixel, turned round,
+ *              with alpha, in all formats.
+ *
+ * SUBTEST: scale-limits
+ * Description: One pixel on all of the screen, a picture wider than any screen, and
+ *              sizes that are refused.
  */
 
 IGT_TEST_DESCRIPTION("What planes make of their pictures.");
@@ -106,9 +118,155 @@ static void test_blend_modes(int fd)
 	kms_blend_fini(&b);
 }
 
+static void test_scale(int fd)
+{
+	static const struct { int x, y; unsigned int w, h; } places[] = {
+		{ 0, 0, 640, 480 }, { 37, -20, 97, 50 }, { -300, -50, 1000, 600 },
+		{ 5, 300, 191, 500 }, { 630, 470, 3000, 3000 }, { -1, 479, 642, 2 },
+	};
+	struct kms_layer *overlay, *cursor;
+	struct kms_blend b;
+	uint32_t crc = 0;
+
+	kms_blend_init(&rig, &b, DRM_FORMAT_XRGB8888, DRM_FORMAT_ARGB8888);
+	overlay = &b.scene.layers[KMS_OVERLAY];
+	cursor = &b.scene.layers[KMS_CURSOR];
+	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
+		overlay->x = places[i].x;
+		overlay->y = places[i].y;
+		overlay->screen_w = places[i].w;
+		overlay->screen_h = places[i].h;
+		overlay->nearest = i % 3 == 2;
+		show_other(&b.scene, &crc);
+		overlay->nearest = !overlay->nearest;
+		cursor->screen_w = 32 + 17 * i;
+		cursor->screen_h = 96 - 9 * i;
+		show_other(&b.scene, &crc);
+	}
+	/* The primary plane, from less and from more than the screen has. */
+	overlay->fb = NULL;
+	b.scene.layers[KMS_PRIMARY] = kms_whole(&b.fbs[KMS_OVERLAY], 0, 0);
+	b.scene.layers[KMS_PRIMARY].screen_w = 640;
+	b.scene.layers[KMS_PRIMARY].screen_h = 480;
+	show_other(&b.scene, &crc);
+	b.scene.layers[KMS_PRIMARY] = kms_whole(&b.fbs[KMS_PRIMARY], 100, 100);
+	b.scene.layers[KMS_PRIMARY].screen_w = 77;
+	b.scene.layers[KMS_PRIMARY].screen_h = 33;
+	show_other(&b.scene, &crc);
+	kms_off(&rig);
+	kms_blend_fini(&b);
+}
+
+static void test_scale_fractions(int fd)
+{
+	static const unsigned int rotations[] = {
+		DRM_MODE_ROTATE_0, DRM_MODE_ROTATE_0 | DRM_MODE_REFLECT_X, DRM_MODE_ROTATE_180,
+		DRM_MODE_ROTATE_0 | DRM_MODE_REFLECT_Y, DRM_MODE_ROTATE_180 | DRM_MODE_REFLECT_Y,
+	};
+	static const char * const modes[] = { NULL, "Coverage", "None" };
+	struct kms_blend b;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(formats); i++) {
+		struct kms_layer *overlay;
+		uint32_t crc = 0;
+
+		kms_blend_init(&rig, &b, DRM_FORMAT_XRGB8888, formats[i]);
+		overlay = &b.scene.layers[KMS_OVERLAY];
+		overlay->fraction.x = 0x8000;
+		overlay->fraction.y = 0xfffe;
+		overlay->rotation = rotations[i];
+		overlay->blend = modes[i % 3];
+		overlay->screen_w = overlay->w;
+		overlay->screen_h = overlay->h;
+		/* Of its size, and yet between the pixels. */
+		show_other(&b.scene, &crc);
+		overlay->fraction.w = 0x4321;
+		overlay->fraction.h = 1;
+		overlay->screen_w = 700;
+		overlay->screen_h = 300;
+		overlay->fade = 0x3333;
+		show_other(&b.scene, &crc);
+		overlay->nearest = true;
+		overlay->screen_w = 111;
+		show_other(&b.scene, &crc);
+		kms_off(&rig);
+		kms_blend_fini(&b);
+	}
+}
+
+static int try(const struct kms_scene *scene)
+{
+	struct kms_commit commit = {
+		.flags = DRM_MODE_ATOMIC_ALLOW_MODESET | DRM_MODE_ATOMIC_TEST_ONLY,
+	};
+
+	return __kms_show(&rig, scene, &commit);
+}
+
+static void test_scale_limits(int fd)
+{
+	struct kms_scene scene = { .mode = kms_small_mode(&rig) };
+	struct kms_layer *layer = &scene.layers[KMS_PRIMARY];
+	struct kms_fb dot, wide;
+	uint32_t crc = 0;
+
+	kms_fb_init(&dot, fd, 2, 2, DRM_FORMAT_XRGB8888);
+	kms_fb_draw(&dot, 1);
+	kms_fb_init(&wide, fd, 16384, 5, DRM_FORMAT_RGB565);
+	kms_fb_draw(&wide, 2);
+	*layer = kms_whole(&dot, 0, 0);
+	layer->w = 1;
+	layer->h = 1;
+	layer->screen_w = 16384;
+	layer->screen_h = 16384;
+	show_other(&scene, &crc);
+	layer->w = 2;
+	layer->h = 2;
+	layer->x = -8000;
+	layer->y = -8000;
+	show_other(&scene, &crc);
+	layer->x = -15744;
+	layer->y = -15904;
+	show_other(&scene, &crc);
+	/* More than eight lines of a screen in each line of it, by both filters. */
+	*layer = kms_whole(&wide, 0, 0);
+	layer->screen_w = 630;
+	layer->screen_h = 480;
+	show_other(&scene, &crc);
+	layer->nearest = true;
+	show_other(&scene, &crc);
+	layer->rotation = DRM_MODE_ROTATE_180;
+	layer->screen_w = 1;
+	layer->screen_h = 1;
+	show_other(&scene, &crc);
+
+	layer->screen_w = 16385;
+	igt_assert_eq(try(&scene), -ERANGE);
+	layer->screen_w = 1 << 20;
+	igt_assert_eq(try(&scene), -ERANGE);
+	*layer = kms_whole(&wide, 0, 0);
+	layer->w = 0;
+	layer->fraction.w = 0xffff;
+	layer->screen_w = 640;
+	igt_assert_eq(try(&scene), -ERANGE);
+	/* Beyond the last pixel, by the least that there is. */
+	layer->w = 16384;
+	layer->fraction.w = 1;
+	igt_assert_eq(try(&scene), -ENOSPC);
+	layer->fraction.w = 0;
+	igt_assert_eq(try(&scene), 0);
+	kms_off(&rig);
+	kms_fb_fini(&wide);
+	kms_fb_fini(&dot);
+}
+
 static const struct movgem_subtest tests[] = {
 	{ "alpha", test_alpha, "Planes that are transparent as a whole." },
 	{ "blend-modes", test_blend_modes, "Each blend mode on each plane." },
+	{ "scale", test_scale, "Planes that are larger and smaller on the screen than in memory." },
+	{ "scale-fractions", test_scale_fractions,
+	  "Parts of pictures that start and end within a pixel." },
+	{ "scale-limits", test_scale_limits, "The largest factors, and sizes that are refused." },
 };
 
 int igt_main()

@@ -35,28 +35,88 @@ static struct ref_pixel source(const struct kms_layer *layer, unsigned int x, un
 	return pixel;
 }
 
-/* What a layer adds to the screen, as ARGB8888; to be freed. */
-static uint8_t *drawn(const struct kms_layer *layer)
+/* Where one of the pixels on the screen lies, in one direction. */
+struct place {
+	/* It, and the next one unless that is not shown. */
+	unsigned int pixel, next;
+	/* What the next one weighs, of 256. */
+	unsigned int weight;
+};
+
+static struct place place(const struct kms_layer *layer, unsigned int i, unsigned int screen,
+			  int64_t start, int64_t size)
 {
+	int64_t first = start >> 16, last = (start + size - 1) >> 16, at;
+
+	if (layer->nearest) {
+		at = (start + i * size / screen) >> 16;
+		return (struct place) { .pixel = at, .next = at };
+	}
+	at = start + (2 * (int64_t)i + 1) * size / (2 * screen) - 32768;
+	at = at < first << 16 ? first << 16 : at > last << 16 ? last << 16 : at;
+	return (struct place) {
+		.pixel = at >> 16,
+		.next = at >> 16 < last ? (at >> 16) + 1 : last,
+		.weight = at >> 8 & 255,
+	};
+}
+
+/* A pixel on the screen, before the layer is turned. */
+static struct ref_pixel sampled(const struct kms_layer *layer, struct place x, struct place y)
+{
+	return ref_mix_pixels(source(layer, x.pixel, y.pixel), source(layer, x.next, y.pixel),
+			      source(layer, x.pixel, y.next), source(layer, x.next, y.next),
+			      x.weight, y.weight);
+}
+
+static bool is_scaled(const struct kms_layer *layer)
+{
+	return layer->fraction.x || layer->fraction.y || layer->fraction.w ||
+	       layer->fraction.h || (layer->screen_w && layer->screen_w != layer->w) ||
+	       (layer->screen_h && layer->screen_h != layer->h);
+}
+
+/* Columns and lines of the screen that a layer has there. */
+struct area {
+	int x1, y1, x2, y2;
+};
+
+/* What a layer adds to an area of the screen, as ARGB8888; to be freed. */
+static uint8_t *drawn(const struct kms_layer *layer, const struct area *area)
+{
+	unsigned int w = layer->screen_w ?: layer->w, h = layer->screen_h ?: layer->h;
 	bool half = layer->rotation & DRM_MODE_ROTATE_180;
 	bool flip_x = half ^ !!(layer->rotation & DRM_MODE_REFLECT_X);
 	bool flip_y = half ^ !!(layer->rotation & DRM_MODE_REFLECT_Y);
 	const unsigned int alpha = 65535 - layer->fade;
-	uint8_t *pixels = malloc((size_t)layer->w * layer->h * 4);
+	uint8_t *pixels = malloc((size_t)(area->x2 - area->x1) * (area->y2 - area->y1) * 4);
+	uint8_t *to = pixels;
 
 	igt_assert(pixels);
-	for (unsigned int y = 0; y < layer->h; y++) {
-		for (unsigned int x = 0; x < layer->w; x++) {
-			unsigned int i = flip_x ? layer->w - 1 - x : x;
-			unsigned int j = flip_y ? layer->h - 1 - y : y;
-			struct ref_pixel p = source(layer, layer->src_x + i, layer->src_y + j);
+	for (int y = area->y1; y < area->y2; y++) {
+		for (int x = area->x1; x < area->x2; x++, to += 4) {
+			unsigned int i = flip_x ? layer->x + w - 1 - x : x - layer->x;
+			unsigned int j = flip_y ? layer->y + h - 1 - y : y - layer->y;
+			struct ref_pixel p;
 
+			if (is_scaled(layer))
+				p = sampled(layer, place(layer, i, w,
+							 (int64_t)layer->src_x << 16 |
+							 layer->fraction.x,
+							 (int64_t)layer->w << 16 |
+							 layer->fraction.w),
+					    place(layer, j, h,
+						  (int64_t)layer->src_y << 16 |
+						  layer->fraction.y,
+						  (int64_t)layer->h << 16 |
+						  layer->fraction.h));
+			else
+				p = source(layer, layer->src_x + i, layer->src_y + j);
 			p.a = product(p.a, alpha, 65535);
 			p.r = product(p.r, alpha, 65535);
 			p.g = product(p.g, alpha, 65535);
 			p.b = product(p.b, alpha, 65535);
-			ref_pack(DRM_FORMAT_ARGB8888, p,
-				 pixels + ((size_t)y * layer->w + x) * 4);
+			ref_pack(DRM_FORMAT_ARGB8888, p, to);
 		}
 	}
 	return pixels;
@@ -64,38 +124,40 @@ static uint8_t *drawn(const struct kms_layer *layer)
 
 static void add_layer(const struct kms_scene *scene, const struct kms_layer *layer, uint32_t *out)
 {
-	unsigned int width = scene->mode.hdisplay, height = scene->mode.vdisplay;
-	int x1 = max(layer->x, 0), y1 = max(layer->y, 0);
-	int x2 = min(layer->x + (int)layer->w, (int)width);
-	int y2 = min(layer->y + (int)layer->h, (int)height);
+	const int width = scene->mode.hdisplay, height = scene->mode.vdisplay;
+	const struct area area = {
+		.x1 = max(layer->x, 0),
+		.y1 = max(layer->y, 0),
+		.x2 = min(layer->x + (int)(layer->screen_w ?: layer->w), width),
+		.y2 = min(layer->y + (int)(layer->screen_h ?: layer->h), height),
+	};
+	const unsigned int w = area.x2 - area.x1, h = area.y2 - area.y1;
 	struct drm_movgem_cmd_blit cmd = {
 		.hdr.flags = DRM_MOVGEM_BLIT_SRC_OVER,
 		.src = {
 			.format = DRM_FORMAT_ARGB8888,
-			.pitch = layer->w * 4,
-			.width = layer->w,
-			.height = layer->h,
-			.x = x1 - layer->x,
-			.y = y1 - layer->y,
-			.w = x2 - x1,
-			.h = y2 - y1,
+			.pitch = w * 4,
+			.width = w,
+			.height = h,
+			.w = w,
+			.h = h,
 		},
 		.dst = {
 			.format = DRM_FORMAT_XRGB8888,
 			.pitch = width * 4,
 			.width = width,
 			.height = height,
-			.x = x1,
-			.y = y1,
-			.w = x2 - x1,
-			.h = y2 - y1,
+			.x = area.x1,
+			.y = area.y1,
+			.w = w,
+			.h = h,
 		},
 	};
 	uint8_t *pixels;
 
-	if (x1 >= x2 || y1 >= y2)
+	if (area.x1 >= area.x2 || area.y1 >= area.y2)
 		return;
-	pixels = drawn(layer);
+	pixels = drawn(layer, &area);
 	ref_blit(&cmd, pixels, (uint8_t *)out);
 	free(pixels);
 }

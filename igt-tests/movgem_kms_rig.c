@@ -244,16 +244,18 @@ static void add_plane(struct kms_rig *rig, drmModeAtomicReq *req, uint32_t plane
 	add(rig, req, plane, type, "rotation", layer->rotation ?: DRM_MODE_ROTATE_0);
 	add(rig, req, plane, type, "alpha", 65535 - layer->fade);
 	add_enum(rig, req, plane, "pixel blend mode", layer->blend ?: "Pre-multiplied");
+	add_enum(rig, req, plane, "SCALING_FILTER",
+		 layer->nearest ? "Nearest Neighbor" : "Default");
 	if (!layer->fb)
 		return;
 	add(rig, req, plane, type, "CRTC_X", layer->x);
 	add(rig, req, plane, type, "CRTC_Y", layer->y);
-	add(rig, req, plane, type, "CRTC_W", layer->w);
-	add(rig, req, plane, type, "CRTC_H", layer->h);
-	add(rig, req, plane, type, "SRC_X", (uint64_t)layer->src_x << 16);
-	add(rig, req, plane, type, "SRC_Y", (uint64_t)layer->src_y << 16);
-	add(rig, req, plane, type, "SRC_W", (uint64_t)layer->w << 16);
-	add(rig, req, plane, type, "SRC_H", (uint64_t)layer->h << 16);
+	add(rig, req, plane, type, "CRTC_W", layer->screen_w ?: layer->w);
+	add(rig, req, plane, type, "CRTC_H", layer->screen_h ?: layer->h);
+	add(rig, req, plane, type, "SRC_X", (uint64_t)layer->src_x << 16 | layer->fraction.x);
+	add(rig, req, plane, type, "SRC_Y", (uint64_t)layer->src_y << 16 | layer->fraction.y);
+	add(rig, req, plane, type, "SRC_W", (uint64_t)layer->w << 16 | layer->fraction.w);
+	add(rig, req, plane, type, "SRC_H", (uint64_t)layer->h << 16 | layer->fraction.h);
 }
 
 static uint32_t create_blob(struct kms_rig *rig, const void *data, size_t size)

@@ -77,6 +77,14 @@ struct kms_layer {
 	int x, y;
 	/* Part of the framebuffer. */
 	unsigned int src_x, src_y, w, h;
+	/* What comes to these, of 65536. */
+	struct {
+		uint16_t x, y, w, h;
+	} fraction;
+	/* Size on the screen; 0 is that of the part. */
+	unsigned int screen_w, screen_h;
+	/* Scaled by the nearest neighbour, else by the default. */
+	bool nearest;
 	/* DRM_MODE_ROTATE_*, DRM_MODE_REFLECT_*; 0 is as it is. */
 	unsigned int rotation;
 	/* What the plane's alpha lacks to 65535. */

@@ -239,7 +239,8 @@ LIST = [
         ["movgem_blit@readonly-destination", "movgem_vm_bind"]),
     Breakage(
         "blit-off-by-one", "nearest scaling rounds to the nearest, not down",
-        [(BLIT, "\treturn i * sw / dw;\n", "\treturn min((i * sw + dw / 2) / dw, sw - 1);\n")],
+        [(BLIT, "\treturn div_u64((u64)i * sw, dw);\n",
+          "\treturn min_t(u64, div_u64((u64)i * sw + dw / 2, dw), sw - 1);\n")],
         ["movgem_blit@nearest-copy-up,nearest-over-down"]),
     Breakage(
         "blit-last-line", "a blit leaves the last line out",

@@ -47,7 +47,28 @@ int movgem_compose_init(struct movgem_crtc *crtc)
 	crtc->raw = drmm_kmalloc(drm, line, GFP_KERNEL);
 	crtc->row = drmm_kmalloc(drm, line, GFP_KERNEL);
 	crtc->out = drmm_kmalloc(drm, line, GFP_KERNEL);
-	return crtc->raw && crtc->row && crtc->out ? 0 : -ENOMEM;
+	if (!crtc->raw || !crtc->row || !crtc->out)
+		return -ENOMEM;
+	for (int i = 0; i < ARRAY_SIZE(crtc->lines); i++) {
+		crtc->lines[i] = drmm_kmalloc(drm, line, GFP_KERNEL);
+		if (!crtc->lines[i])
+			return -ENOMEM;
+	}
+	for (int i = 0; i < MOVGEM_LAYERS; i++) {
+		crtc->cols[i] = drmm_kmalloc(drm, line, GFP_KERNEL);
+		if (!crtc->cols[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Has what is the same for all lines. */
+static void begin_frame(struct movgem_crtc *crtc,
+			const struct movgem_frame *frame)
+{
+	for (int i = 0; i < MOVGEM_LAYERS; i++)
+		if (frame->layers[i].fb && frame->layers[i].scaled)
+			movgem_layer_begin(&frame->layers[i], crtc->cols[i]);
 }
 
 /* Makes line @y in &movgem_crtc.out. Returns 0 or -EFAULT. */
@@ -62,7 +83,7 @@ static int make_line(struct movgem_crtc *crtc, const struct movgem_frame *frame,
 
 		if (layer->fb && (int)y >= layer->dst.y1 &&
 		    (int)y < layer->dst.y2)
-			err = movgem_layer_add(crtc, layer, y) ?: err;
+			err = movgem_layer_add(crtc, layer, crtc->cols[i], y) ?: err;
 	}
 	if (frame->colour)
 		movgem_colour_apply(frame->colour, crtc->out, frame->width);
@@ -88,6 +109,7 @@ static u32 compose_frame(struct movgem_crtc *crtc,
 	u32 crc = ~0;
 	int err = 0;
 
+	begin_frame(crtc, frame);
 	for (u32 y = 0; y < frame->height; y++) {
 		err = make_line(crtc, frame, y) ?: err;
 		crc = crc32_le(crc, (u8 *)crtc->out,

@@ -80,6 +80,23 @@ static inline struct movgem_fb *to_movgem_fb(struct drm_framebuffer *fb)
 }
 
 /**
+ * struct movgem_axis - how a layer is scaled, from left to right or downwards
+ */
+struct movgem_axis {
+	/** @start: where it starts in the framebuffer, in 16.16 fixed point. */
+	u32 start;
+
+	/** @size: how much of that is shown, likewise, 1.0 at least. */
+	u32 size;
+
+	/** @length: columns or lines it has on the screen and beside it. */
+	u32 length;
+
+	/** @first: of these, the first one on the screen. */
+	u32 first;
+};
+
+/**
  * struct movgem_layer - what a plane shows
  */
 struct movgem_layer {
@@ -89,11 +106,23 @@ struct movgem_layer {
 	/** @dst: where on the screen, clipped to it. */
 	struct drm_rect dst;
 
+	/** @scaled: as @h and @v say; else by @x and @y. */
+	bool scaled;
+
+	/** @nearest: nearest neighbour; else bilinear. */
+	bool nearest;
+
 	/** @x: first column of the framebuffer that is shown. */
 	u32 x;
 
 	/** @y: first line. */
 	u32 y;
+
+	/** @h: from left to right, before @flip_x. */
+	struct movgem_axis h;
+
+	/** @v: from the top down, before @flip_y. */
+	struct movgem_axis v;
 
 	/** @flip_x: from right to left. */
 	bool flip_x;
@@ -245,6 +274,15 @@ struct movgem_crtc {
 	/** @row: part of a line of one layer as ARGB8888; the same. */
 	u32 *row;
 
+	/** @lines: parts of two lines of a framebuffer, likewise; the same. */
+	u32 *lines[2];
+
+	/**
+	 * @cols: of each layer that is scaled where its columns lie in the
+	 * framebuffer, in 24.8 fixed point; the same.
+	 */
+	u32 *cols[MOVGEM_LAYERS];
+
 	/** @out: the line that is composed, as ARGB8888; the same. */
 	u32 *out;
 };
@@ -349,8 +387,9 @@ int movgem_compose_init(struct movgem_crtc *crtc);
 void movgem_compose_work(struct work_struct *work);
 
 /* movgem_layer.c */
+void movgem_layer_begin(const struct movgem_layer *layer, u32 *cols);
 int movgem_layer_add(struct movgem_crtc *crtc, const struct movgem_layer *layer,
-		     u32 y);
+		     const u32 *cols, u32 y);
 
 /* movgem_connector.c */
 int movgem_connector_init(struct movgem_kms *kms, struct movgem_output *output);

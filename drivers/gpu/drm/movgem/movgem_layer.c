@@ -20,6 +20,13 @@
  * channels are multiplied by the plane's alpha, of 16 bits, and src-over follows.
  * Each product is rounded to 8 bits. A plane that is opaque is copied.
  *
+ * A layer is scaled if it is not of the size of its part of the framebuffer, or if
+ * this does not start with a whole pixel. Then it is sampled before the plane's
+ * alpha, as in &struct drm_movgem_cmd_blit: bilinear, between pixels that are
+ * premultiplied, or by the property "SCALING_FILTER" nearest. Positions are those
+ * in the whole of the rectangles, however much of them is on the screen; pixels
+ * beyond the part that is shown are never seen.
+ *
  * Memory that is not there is transparent, or black if the format has no alpha.
  */
 
@@ -90,6 +97,91 @@ static int read_line(struct movgem_crtc *crtc, const struct movgem_layer *layer,
 	return ret;
 }
 
+/* Where a column or line of a layer lies, in 24.8 fixed point. */
+static u32 axis_at(const struct movgem_axis *axis, bool nearest, u32 i)
+{
+	u32 last = axis->start + axis->size - 1;
+	s64 at;
+
+	if (nearest) {
+		at = axis->start +
+		     movgem_soft_nearest(i, axis->size, axis->length);
+		return at >> 16 << 8;
+	}
+	at = axis->start + movgem_soft_middle(i, axis->size, axis->length);
+	return clamp_t(s64, at, axis->start >> 16 << 16, last >> 16 << 16) >> 8;
+}
+
+/**
+ * movgem_layer_begin - find the columns of a layer that is scaled
+ * @layer: the layer
+ * @cols: returned for each of its columns on the screen, before it is mirrored:
+ *	  the place in the framebuffer in 24.8 fixed point
+ */
+void movgem_layer_begin(const struct movgem_layer *layer, u32 *cols)
+{
+	for (u32 i = 0; i < drm_rect_width(&layer->dst); i++)
+		cols[i] = axis_at(&layer->h, layer->nearest, layer->h.first + i);
+}
+
+/* The last pixel that is needed for what lies at @at. */
+static u32 last_pixel(u32 at)
+{
+	return (at >> 8) + !!(at & 0xff);
+}
+
+/*
+ * Samples columns from a line @top and the one below, @at in 24.8 fixed point.
+ * All of their pixels fit into &movgem_crtc.lines. Returns 0 or -EFAULT.
+ */
+static int sample(struct movgem_crtc *crtc, const struct movgem_layer *layer,
+		  const u32 *cols, u32 at, u32 *row, u32 n)
+{
+	u32 first = cols[0] >> 8;
+	u32 count = last_pixel(cols[n - 1]) - first + 1;
+	const u32 *top = crtc->lines[0];
+	const u32 *bottom = top;
+	int ret;
+
+	ret = read_pixels(crtc, layer, first, at >> 8, crtc->lines[0], count);
+	if (at & 0xff) {
+		bottom = crtc->lines[1];
+		ret = read_pixels(crtc, layer, first, (at >> 8) + 1,
+				  crtc->lines[1], count) ?: ret;
+	}
+
+	for (u32 i = 0; i < n; i++) {
+		u32 left = (cols[i] >> 8) - first;
+		u32 right = last_pixel(cols[i]) - first;
+
+		row[i] = movgem_soft_bilinear(top[left], top[right],
+					      bottom[left], bottom[right],
+					      cols[i] & 0xff, at & 0xff);
+	}
+	return ret;
+}
+
+static int read_scaled(struct movgem_crtc *crtc,
+		       const struct movgem_layer *layer, const u32 *cols, u32 y)
+{
+	u32 w = drm_rect_width(&layer->dst);
+	u32 line = layer->flip_y ? layer->dst.y2 - 1 - y : y - layer->dst.y1;
+	u32 at = axis_at(&layer->v, layer->nearest, layer->v.first + line);
+	int ret = 0;
+
+	/* Where it is made smaller the buffers are too small for a line. */
+	for (u32 i = 0, n; i < w; i += n) {
+		u32 end = (cols[i] >> 8) + MOVGEM_KMS_WIDTH_MAX;
+
+		for (n = 1; i + n < w && last_pixel(cols[i + n]) < end; n++)
+			;
+		ret = sample(crtc, layer, cols + i, at, crtc->row + i, n) ?: ret;
+	}
+	if (layer->flip_x)
+		reverse(crtc->row, w);
+	return ret;
+}
+
 static bool is_opaque(const struct movgem_layer *layer)
 {
 	u32 fourcc = layer->fb->base.format->format;
@@ -103,19 +195,21 @@ static bool is_opaque(const struct movgem_layer *layer)
  * movgem_layer_add - add a layer to the line that is composed
  * @crtc: the CRTC, whose buffers are the caller's
  * @layer: the layer
+ * @cols: if it is scaled, what movgem_layer_begin() has found
  * @y: line of the screen, which the layer has
  *
  * Return: 0 or -EFAULT.
  */
 int movgem_layer_add(struct movgem_crtc *crtc, const struct movgem_layer *layer,
-		     u32 y)
+		     const u32 *cols, u32 y)
 {
 	u32 *out = crtc->out + layer->dst.x1;
 	u32 w = drm_rect_width(&layer->dst);
 	u32 *row = crtc->row;
 	int ret;
 
-	ret = read_line(crtc, layer, y);
+	ret = layer->scaled ? read_scaled(crtc, layer, cols, y) :
+			      read_line(crtc, layer, y);
 	if (is_opaque(layer)) {
 		memcpy(out, row, w * sizeof(*out));
 		return ret;

@@ -7,6 +7,7 @@
 #include <drm/drm_fourcc.h>
 #include <drm/drm_gem_atomic_helper.h>
 #include <drm/drm_modeset_helper_vtables.h>
+#include <drm/movgem_drm.h>
 
 #include "movgem_device.h"
 #include "movgem_kms.h"
@@ -16,10 +17,16 @@
  *
  * Each CRTC has its own. The planes have a fixed order, an alpha of their own, and
  * all blend modes that there are. They can be anywhere on the screen and over its
- * edges, turned round and mirrored, but not scaled. Where there is none the screen
- * is black. A commit leaves what a plane shows in &movgem_crtc.staged, as in
- * registers of hardware, from where the CRTC's part of the commit takes it.
+ * edges, turned round and mirrored, and scaled by any factor: both rectangles have
+ * one pixel at least and DRM_MOVGEM_SURFACE_MAX at most, in each direction. Where
+ * there is none the screen is black. A commit leaves what a plane shows in
+ * &movgem_crtc.staged, as in registers of hardware, from where the CRTC's part of
+ * the commit takes it.
  */
+
+/* All that check_size() lets through. */
+#define SCALE_MIN	(DRM_PLANE_NO_SCALING / DRM_MOVGEM_SURFACE_MAX)
+#define SCALE_MAX	(DRM_PLANE_NO_SCALING * DRM_MOVGEM_SURFACE_MAX)
 
 struct movgem_plane {
 	struct drm_plane base;
@@ -46,21 +53,72 @@ static struct movgem_layer *staged_layer(struct drm_plane *plane)
 	return &mplane->crtc->staged[mplane->index];
 }
 
+/* Of the framebuffer there is less than of DRM_MOVGEM_SURFACE_MAX anyway. */
+static int check_size(const struct drm_plane_state *new)
+{
+	struct drm_device *drm = new->plane->dev;
+
+	if (new->src_w < 1 << 16 || new->src_h < 1 << 16)
+		return movgem_reject(drm, -ERANGE,
+				     "SRC_W, SRC_H: less than a pixel");
+	if (!new->crtc_w || new->crtc_w > DRM_MOVGEM_SURFACE_MAX ||
+	    !new->crtc_h || new->crtc_h > DRM_MOVGEM_SURFACE_MAX)
+		return movgem_reject(drm, -ERANGE, "CRTC_W, CRTC_H: %ux%u",
+				     new->crtc_w, new->crtc_h);
+	return 0;
+}
+
 static int plane_check(struct drm_plane *plane,
 		       struct movgem_atomic_commit *state)
 {
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state,
 								     plane);
 	struct drm_crtc_state *crtc_state;
+	int ret;
 
 	if (!new->crtc)
 		return 0;
 
+	ret = check_size(new);
+	if (ret)
+		return ret;
 	crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);
 	return drm_atomic_helper_check_plane_state(new, crtc_state,
-						   DRM_PLANE_NO_SCALING,
-						   DRM_PLANE_NO_SCALING,
-						   true, true);
+						   SCALE_MIN, SCALE_MAX, true,
+						   true);
+}
+
+static bool is_scaled(const struct drm_plane_state *new)
+{
+	return new->src_w != new->crtc_w << 16 ||
+	       new->src_h != new->crtc_h << 16 ||
+	       (new->src_x | new->src_y) & 0xffff;
+}
+
+static void set_scale(struct movgem_layer *layer,
+		      const struct drm_plane_state *new)
+{
+	const struct drm_rect *dst = &new->dst;
+
+	layer->scaled = true;
+	layer->nearest = new->scaling_filter ==
+			 DRM_SCALING_FILTER_NEAREST_NEIGHBOR;
+	layer->h = (struct movgem_axis) {
+		.start = new->src_x,
+		.size = new->src_w,
+		.length = new->crtc_w,
+		.first = layer->flip_x ?
+			 new->crtc_x + (int)new->crtc_w - dst->x2 :
+			 dst->x1 - new->crtc_x,
+	};
+	layer->v = (struct movgem_axis) {
+		.start = new->src_y,
+		.size = new->src_h,
+		.length = new->crtc_h,
+		.first = layer->flip_y ?
+			 new->crtc_y + (int)new->crtc_h - dst->y2 :
+			 dst->y1 - new->crtc_y,
+	};
 }
 
 static void plane_update(struct drm_plane *plane,
@@ -84,6 +142,8 @@ static void plane_update(struct drm_plane *plane,
 	layer->flip_y = turned ^ !!(new->rotation & DRM_MODE_REFLECT_Y);
 	layer->alpha = new->alpha;
 	layer->blend = new->pixel_blend_mode;
+	if (is_scaled(new))
+		set_scale(layer, new);
 }
 
 static void plane_disable(struct drm_plane *plane,
@@ -125,10 +185,15 @@ static int create_properties(struct movgem_plane *plane)
 	ret = drm_plane_create_alpha_property(base);
 	if (ret)
 		return ret;
-	return drm_plane_create_blend_mode_property(base,
-						    BIT(DRM_MODE_BLEND_PIXEL_NONE) |
-						    BIT(DRM_MODE_BLEND_PREMULTI) |
-						    BIT(DRM_MODE_BLEND_COVERAGE));
+	ret = drm_plane_create_blend_mode_property(base,
+						   BIT(DRM_MODE_BLEND_PIXEL_NONE) |
+						   BIT(DRM_MODE_BLEND_PREMULTI) |
+						   BIT(DRM_MODE_BLEND_COVERAGE));
+	if (ret)
+		return ret;
+	return drm_plane_create_scaling_filter_property(base,
+							BIT(DRM_SCALING_FILTER_DEFAULT) |
+							BIT(DRM_SCALING_FILTER_NEAREST_NEIGHBOR));
 }
 
 /**

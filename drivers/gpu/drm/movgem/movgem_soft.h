@@ -293,6 +293,7 @@ void movgem_soft_widen(const struct soft_format *format, u32 *dst,
 void movgem_soft_narrow(const struct soft_format *format, void *dst,
 			const u32 *src, u32 n);
 u32 movgem_soft_nearest(u32 i, u32 sw, u32 dw);
+s64 movgem_soft_middle(u32 i, u32 sw, u32 dw);
 u32 movgem_soft_linear(u32 i, u32 sw, u32 dw);
 u32 movgem_soft_bilinear(u32 c00, u32 c10, u32 c01, u32 c11, u32 fu, u32 fv);
 u32 movgem_soft_over(u32 src, u32 dst);

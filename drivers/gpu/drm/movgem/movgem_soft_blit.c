@@ -187,14 +187,28 @@ void movgem_soft_narrow(const struct soft_format *format, void *dst,
 /**
  * movgem_soft_nearest - where a pixel lies in the source, not filtered
  * @i: destination column or line
- * @sw: width or height of the source, up to DRM_MOVGEM_SURFACE_MAX
- * @dw: that of the destination
+ * @sw: width or height of the source, in any unit
+ * @dw: that of the destination, in pixels
  *
- * Return: source column or line.
+ * Return: source column or line, in the unit of @sw.
  */
 u32 movgem_soft_nearest(u32 i, u32 sw, u32 dw)
 {
-	return i * sw / dw;
+	return div_u64((u64)i * sw, dw);
+}
+
+/**
+ * movgem_soft_middle - where the middle of a pixel lies in the source
+ * @i: destination column or line
+ * @sw: width or height of the source, in 16.16 fixed point
+ * @dw: that of the destination, in pixels
+ *
+ * Return: source column or line whose middle that is, in 16.16 fixed point;
+ * may be outside.
+ */
+s64 movgem_soft_middle(u32 i, u32 sw, u32 dw)
+{
+	return (s64)div_u64((2 * (u64)i + 1) * sw >> 1, dw) - (1 << 15);
 }
 
 /**
@@ -207,9 +221,9 @@ u32 movgem_soft_nearest(u32 i, u32 sw, u32 dw)
  */
 u32 movgem_soft_linear(u32 i, u32 sw, u32 dw)
 {
-	s64 u = div_u64((u64)(2 * i + 1) * sw << 15, dw);
+	s64 u = movgem_soft_middle(i, sw << 16, dw);
 
-	return clamp_t(s64, u - (1 << 15), 0, (s64)(sw - 1) << 16) >> 8;
+	return clamp_t(s64, u, 0, (s64)(sw - 1) << 16) >> 8;
 }
 
 /**
