@@ -340,6 +340,22 @@ int __kms_show(struct kms_rig *rig, const struct kms_scene *scene, struct kms_co
 	return ret;
 }
 
+int __kms_flip(struct kms_rig *rig, const struct kms_fb *fb, const struct kms_commit *commit)
+{
+	const uint32_t plane = rig->planes[KMS_PRIMARY];
+	drmModeAtomicReq *req = drmModeAtomicAlloc();
+	int ret;
+
+	igt_assert(req);
+	add(rig, req, plane, DRM_MODE_OBJECT_PLANE, "FB_ID", fb->id);
+	if (commit->fences)
+		add(rig, req, plane, DRM_MODE_OBJECT_PLANE, "IN_FENCE_FD", commit->in_fence);
+	ret = drmModeAtomicCommit(rig->fd, req, commit->flags,
+				  (void *)(uintptr_t)commit->user_data);
+	drmModeAtomicFree(req);
+	return ret;
+}
+
 void kms_show_at_once(struct kms_rig *rigs, const struct kms_scene *scenes, unsigned int count)
 {
 	drmModeAtomicReq *req = drmModeAtomicAlloc();

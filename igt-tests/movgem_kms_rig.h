@@ -120,6 +120,8 @@ struct kms_commit {
 
 /* Shows a scene; 0 or -errno. */
 int __kms_show(struct kms_rig *rig, const struct kms_scene *scene, struct kms_commit *commit);
+/* Flips the primary plane, which is all that an asynchronous commit may do; 0 or -errno. */
+int __kms_flip(struct kms_rig *rig, const struct kms_fb *fb, const struct kms_commit *commit);
 /* Shows it, and comes back when it is on the screen. */
 void kms_show(struct kms_rig *rig, const struct kms_scene *scene);
 /* A scene on each of some outputs of one device, in one commit. */

@@ -354,10 +354,10 @@ LIST = [
         ["movgem_kms@flip-back-buffer"]),
     Breakage(
         "writeback-fence-early", "the fence of a writeback signals before the copy is made",
-        [("movgem_compose.c", "\tcrc = compose_frame(crtc, frame, &write_err);\n",
+        [("movgem_compose.c", "\tcrc = compose_frame(crtc, &write_err);\n",
           "\tif (written)\n"
           "\t\tdrm_writeback_signal_completion(&output->writeback, 0);\n"
-          "\tcrc = compose_frame(crtc, frame, &write_err);\n"),
+          "\tcrc = compose_frame(crtc, &write_err);\n"),
          ("movgem_compose.c",
           "\tif (written)\n"
           "\t\tdrm_writeback_signal_completion(&output->writeback, write_err);\n", "")],

@@ -14,6 +14,9 @@
 
 #include <drm/drm_gem.h>
 #include <drm/drm_gpuvm.h>
+#include <drm/drm_mode_config.h>
+#include <drm/drm_plane.h>
+#include <drm/drm_property.h>
 #include <drm/gpu_scheduler.h>
 
 /* modules */
@@ -143,6 +146,64 @@ movgem_lru_scan(struct drm_device *drm, struct drm_gem_lru *lru,
 #define movgem_gem_fb_init(fb, funcs) \
 	drm_gem_fb_init_with_funcs(drm, fb, file, cmd, funcs)
 #endif
+
+/*
+ * Since Linux 6.16 DRM makes IN_FORMATS_ASYNC, of what this callback of &struct
+ * drm_plane_funcs says. Before it is the driver's: user space knows it as well.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define MOVGEM_ASYNC_FORMATS(fn)	.format_mod_supported_async = fn,
+#else
+#define MOVGEM_ASYNC_FORMATS(...)
+#endif
+
+/**
+ * movgem_plane_create_async_formats - have IN_FORMATS_ASYNC where DRM has not
+ * @plane: the plane, which has IN_FORMATS
+ * @any: asynchronous flips are for all of these formats, else for none
+ *
+ * Return: 0 or a negative errno.
+ */
+static inline int
+movgem_plane_create_async_formats(struct drm_plane *plane, bool any)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+	return 0;
+#else
+	struct drm_device *drm = plane->dev;
+	struct drm_property_blob *formats, *async;
+	struct drm_format_modifier_blob *head;
+	struct drm_format_modifier *modifiers;
+	struct drm_property *prop;
+	u64 id;
+	int ret;
+
+	ret = drm_object_property_get_default_value(&plane->base,
+						    drm->mode_config.modifiers_property,
+						    &id);
+	if (ret)
+		return ret;
+	formats = drm_property_lookup_blob(drm, id);
+	if (!formats)
+		return -ENOENT;
+	async = drm_property_create_blob(drm, formats->length, formats->data);
+	drm_property_blob_put(formats);
+	if (IS_ERR(async))
+		return PTR_ERR(async);
+
+	head = async->data;
+	modifiers = async->data + head->modifiers_offset;
+	for (u32 i = 0; i < head->count_modifiers && !any; i++)
+		modifiers[i].formats = 0;
+
+	prop = drm_property_create(drm, DRM_MODE_PROP_IMMUTABLE |
+				   DRM_MODE_PROP_BLOB, "IN_FORMATS_ASYNC", 0);
+	if (!prop)
+		return -ENOMEM;
+	drm_object_attach_property(&plane->base, prop, async->base.id);
+	return 0;
+#endif
+}
 
 /**
  * movgem_hrtimer_setup - hrtimer_setup(), which came with Linux 6.13

@@ -24,13 +24,14 @@
  * of X set.
  *
  * It runs in a work item of the CRTC. Out-fences of flips and of writeback wait
- * for it (no frame is latched while one is composed), so it is in the fence
- * signalling path, as jobs are, and lives by the same rules: it has all memory
- * that it needs, takes no dma_resv, and meets a page on the move without any
- * lock held. It stalls for that move only, in which nothing waits for memory; a
- * page that somebody has isolated, and maybe waits for memory, is taken back
- * (DOC: Stalls). So neither reclaim nor a move, which may both wait for those
- * fences, waits for itself. What frees framebuffers is on another workqueue.
+ * for it (no frame is latched while one is composed, but an asynchronous one
+ * between two lines), so it is in the fence signalling path, as jobs are, and
+ * lives by the same rules: it has all memory that it needs, takes no dma_resv,
+ * and meets a page on the move without any lock held. It stalls for that move
+ * only, in which nothing waits for memory; a page that somebody has isolated, and
+ * maybe waits for memory, is taken back (DOC: Stalls). So neither reclaim nor a
+ * move, which may both wait for those fences, waits for itself. What frees
+ * framebuffers is on another workqueue.
  */
 
 /**
@@ -102,15 +103,19 @@ static int write_line(struct movgem_crtc *crtc,
 			       crtc->raw, frame->width * format->cpp);
 }
 
-/* Composes a frame. Returns its CRC. */
-static u32 compose_frame(struct movgem_crtc *crtc,
-			 const struct movgem_frame *frame, int *write_err)
+/* Composes a frame, or parts of more than one. Returns the CRC. */
+static u32 compose_frame(struct movgem_crtc *crtc, int *write_err)
 {
+	const struct movgem_frame *frame = crtc->composed;
 	u32 crc = ~0;
 	int err = 0;
 
 	begin_frame(crtc, frame);
 	for (u32 y = 0; y < frame->height; y++) {
+		if (READ_ONCE(crtc->tear)) {
+			frame = movgem_crtc_tear(crtc);
+			begin_frame(crtc, frame);
+		}
 		err = make_line(crtc, frame, y) ?: err;
 		crc = crc32_le(crc, (u8 *)crtc->out,
 			       frame->width * sizeof(*crtc->out));
@@ -162,20 +167,18 @@ void movgem_compose_work(struct work_struct *work)
 	bool wanted;
 	u32 crc;
 
-	crc = compose_frame(crtc, frame, &write_err);
+	crc = compose_frame(crtc, &write_err);
 
 	spin_lock_irq(&crtc->lock);
-	crtc->composed = NULL;
-	frame->writeback = NULL;
-	frame->lost = 0;
-	if (frame != crtc->active)
-		movgem_crtc_retire(crtc, frame);
 	next = crtc->crc_next;
 	last = crtc->compose_seq;
 	/* Who came later has the next frame, and vblanks counted from there. */
 	wanted = crtc->crc && crtc->compose_crc;
 	crtc->crc_next = wanted ? last + 1 : 0;
 	spin_unlock_irq(&crtc->lock);
+
+	/* From here on the next composition may be queued. */
+	movgem_crtc_composed(crtc);
 
 	/* The frame is anybody's by now, the job still has its framebuffer. */
 	movgem_writeback_cancel(output, lost);

@@ -32,6 +32,12 @@
  * is latched that has an event: so who gets that may draw to what was shown
  * before, however long a composition takes. The legacy cursor waits for nothing.
  *
+ * An asynchronous flip is on the screen at once, and so is its event sent: with the
+ * commit, that is when the fences have signalled. If a frame is being composed, the
+ * next line is of the new one: as on a monitor, what is between two vblanks may be
+ * of two frames. What is to be written back is not torn; then the flip is latched
+ * when the copy is done.
+ *
  * Frames have references of their own of framebuffers, for the legacy cursor
  * does not wait for a vblank. A framebuffer may go with its frame, and that
  * sleeps and takes a dma_resv, so frames are freed by a work on a workqueue that
@@ -76,12 +82,8 @@ static void retire_work(struct work_struct *work)
 		frame_free(frame);
 }
 
-/**
- * movgem_crtc_retire - free a frame later
- * @crtc: the CRTC, its lock held
- * @frame: the frame, which nobody uses any more, or NULL
- */
-void movgem_crtc_retire(struct movgem_crtc *crtc, struct movgem_frame *frame)
+/* Frees a frame later, that nobody uses any more; or NULL. */
+static void retire(struct movgem_crtc *crtc, struct movgem_frame *frame)
 {
 	lockdep_assert_held(&crtc->lock);
 
@@ -129,11 +131,73 @@ static struct drm_pending_vblank_event *latch(struct movgem_crtc *crtc)
 
 	/* What is being composed is retired by that. */
 	if (crtc->active != crtc->composed)
-		movgem_crtc_retire(crtc, crtc->active);
+		retire(crtc, crtc->active);
 	crtc->active = crtc->pending;
 	crtc->active->since = crtc->seq;
 	crtc->pending = NULL;
 	return take_event(crtc->active);
+}
+
+/* Whether the latest frame is to be latched without a vblank. */
+static bool is_due(struct movgem_crtc *crtc)
+{
+	const struct movgem_frame *shown = crtc->composed ?: crtc->active;
+
+	lockdep_assert_held(&crtc->lock);
+
+	return crtc->pending && crtc->pending->async &&
+	       !crtc->pending->writeback && !(shown && shown->writeback);
+}
+
+/**
+ * movgem_crtc_tear - go on composing with the frame that came meanwhile
+ * @crtc: the CRTC, whose @compose_work the caller is
+ *
+ * Return: the frame that is composed from here on.
+ */
+struct movgem_frame *movgem_crtc_tear(struct movgem_crtc *crtc)
+{
+	struct drm_pending_vblank_event *event = NULL;
+	struct movgem_frame *frame;
+
+	spin_lock_irq(&crtc->lock);
+	crtc->tear = false;
+	frame = crtc->composed;
+	if (is_due(crtc)) {
+		crtc->composed = NULL;
+		if (frame != crtc->active)
+			retire(crtc, frame);
+		event = latch(crtc);
+		crtc->composed = crtc->active;
+		frame = crtc->active;
+	}
+	spin_unlock_irq(&crtc->lock);
+
+	send_event(crtc, event);
+	return frame;
+}
+
+/**
+ * movgem_crtc_composed - the composition of a frame is done
+ * @crtc: the CRTC, whose @compose_work the caller is
+ */
+void movgem_crtc_composed(struct movgem_crtc *crtc)
+{
+	struct drm_pending_vblank_event *event = NULL;
+	struct movgem_frame *frame;
+
+	spin_lock_irq(&crtc->lock);
+	frame = crtc->composed;
+	crtc->composed = NULL;
+	frame->writeback = NULL;
+	frame->lost = 0;
+	if (frame != crtc->active)
+		retire(crtc, frame);
+	if (is_due(crtc))
+		event = latch(crtc);
+	spin_unlock_irq(&crtc->lock);
+
+	send_event(crtc, event);
 }
 
 static void compose(struct movgem_crtc *crtc)
@@ -145,6 +209,7 @@ static void compose(struct movgem_crtc *crtc)
 		return;
 
 	crtc->composed = crtc->active;
+	crtc->tear = false;
 	crtc->compose_seq = crtc->seq;
 	crtc->compose_crc = crtc->crc;
 	queue_work(crtc->wq, &crtc->compose_work);
@@ -269,6 +334,7 @@ static int crtc_check(struct drm_crtc *base, struct movgem_atomic_commit *state)
 static void frame_fill(struct movgem_crtc *crtc, struct movgem_frame *frame,
 		       struct drm_crtc_state *new)
 {
+	frame->async = new->async_flip;
 	frame->width = new->mode.hdisplay;
 	frame->height = new->mode.vdisplay;
 	frame->colour = movgem_colour_get(to_movgem_crtc_state(new)->colour);
@@ -290,7 +356,7 @@ static void crtc_flush(struct drm_crtc *base,
 {
 	struct drm_crtc_state *new = drm_atomic_get_new_crtc_state(state, base);
 	struct movgem_crtc_state *mstate = to_movgem_crtc_state(new);
-	struct drm_pending_vblank_event *event = NULL;
+	struct drm_pending_vblank_event *event = NULL, *now = NULL;
 	struct movgem_crtc *crtc = to_movgem_crtc(base);
 	struct movgem_frame *frame = NULL, *old;
 
@@ -302,6 +368,7 @@ static void crtc_flush(struct drm_crtc *base,
 	spin_lock_irq(&crtc->lock);
 	old = crtc->pending;
 	if (old) {
+		frame->async |= old->async;
 		frame->lost = old->lost;
 		if (!frame->writeback)
 			frame->writeback = old->writeback;
@@ -312,10 +379,17 @@ static void crtc_flush(struct drm_crtc *base,
 			swap(frame->event, event);
 	}
 	crtc->pending = frame;
-	movgem_crtc_retire(crtc, old);
+	retire(crtc, old);
+	if (is_due(crtc)) {
+		if (crtc->composed)
+			crtc->tear = true;
+		else
+			now = latch(crtc);
+	}
 	spin_unlock_irq(&crtc->lock);
 
 	send_event(crtc, event);
+	send_event(crtc, now);
 }
 
 static void crtc_enable(struct drm_crtc *base,
@@ -356,8 +430,8 @@ static void crtc_disable(struct drm_crtc *base,
 	spin_lock_irq(&crtc->lock);
 	event = take_event(crtc->pending);
 	cancelled = unwritten(crtc->pending) + unwritten(crtc->active);
-	movgem_crtc_retire(crtc, crtc->pending);
-	movgem_crtc_retire(crtc, crtc->active);
+	retire(crtc, crtc->pending);
+	retire(crtc, crtc->active);
 	crtc->pending = NULL;
 	crtc->active = NULL;
 	crtc->crc_next = 0;

@@ -167,6 +167,7 @@ static int mode_config_init(struct drm_device *drm)
 	drm->mode_config.cursor_width = MOVGEM_KMS_CURSOR_MAX;
 	drm->mode_config.cursor_height = MOVGEM_KMS_CURSOR_MAX;
 	drm->mode_config.preferred_depth = 24;
+	drm->mode_config.async_page_flip = true;
 	/* Linux has big endian user space in mind otherwise. */
 	drm->mode_config.quirk_addfb_prefer_host_byte_order = true;
 	return 0;

@@ -152,6 +152,9 @@ struct movgem_frame {
 	/** @since: first vblank that it is on the screen from. */
 	u64 since;
 
+	/** @async: does not wait for a vblank. */
+	bool async;
+
 	/** @width: pixels in a line. */
 	u32 width;
 
@@ -237,6 +240,9 @@ struct movgem_crtc {
 	 * it before.
 	 */
 	struct movgem_frame *composed;
+
+	/** @tear: @compose_work is to go on with @pending. */
+	bool tear;
 
 	/** @crc: somebody reads CRCs. */
 	bool crc;
@@ -372,7 +378,8 @@ struct drm_plane *movgem_plane_create(struct movgem_kms *kms,
 /* movgem_crtc.c */
 int movgem_crtc_init(struct movgem_kms *kms, struct movgem_crtc *crtc,
 		     struct drm_plane *primary, struct drm_plane *cursor);
-void movgem_crtc_retire(struct movgem_crtc *crtc, struct movgem_frame *frame);
+struct movgem_frame *movgem_crtc_tear(struct movgem_crtc *crtc);
+void movgem_crtc_composed(struct movgem_crtc *crtc);
 void movgem_crtc_drain(struct movgem_crtc *crtc);
 
 /* movgem_colour.c */

@@ -159,7 +159,20 @@ static const struct drm_plane_helper_funcs plane_helper_funcs = {
 	.atomic_disable = plane_disable,
 };
 
+/* DRM has asynchronous flips of primary planes only. */
+static bool has_async_flips(const struct drm_plane *plane)
+{
+	return plane->type == DRM_PLANE_TYPE_PRIMARY;
+}
+
+static bool __maybe_unused format_supported_async(struct drm_plane *plane,
+						  u32 format, u64 modifier)
+{
+	return has_async_flips(plane);
+}
+
 static const struct drm_plane_funcs plane_funcs = {
+	MOVGEM_ASYNC_FORMATS(format_supported_async)
 	.update_plane = drm_atomic_helper_update_plane,
 	.disable_plane = drm_atomic_helper_disable_plane,
 	.reset = drm_atomic_helper_plane_reset,
@@ -191,9 +204,12 @@ static int create_properties(struct movgem_plane *plane)
 						   BIT(DRM_MODE_BLEND_COVERAGE));
 	if (ret)
 		return ret;
-	return drm_plane_create_scaling_filter_property(base,
-							BIT(DRM_SCALING_FILTER_DEFAULT) |
-							BIT(DRM_SCALING_FILTER_NEAREST_NEIGHBOR));
+	ret = drm_plane_create_scaling_filter_property(base,
+						       BIT(DRM_SCALING_FILTER_DEFAULT) |
+						       BIT(DRM_SCALING_FILTER_NEAREST_NEIGHBOR));
+	if (ret)
+		return ret;
+	return movgem_plane_create_async_formats(base, has_async_flips(base));
 }
 
 /**
