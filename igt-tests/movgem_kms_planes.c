@@ -28,6 +28,10 @@
  * Description: Each blend mode on each plane, with and without an alpha of the
  *              plane's.
  *
+ * SUBTEST: zpos
+ * Description: The overlay plane goes below the primary one and comes back; the
+ *              cursor stays above both.
+ *
  * SUBTEST: scale
  * Description: Planes that are larger and smaller on the screen than in memory, by
  *              both filters, over the edges of the screen.
@@ -114,6 +118,45 @@ static void test_blend_modes(int fd)
 		kms_show(&rig, &b.scene);
 		igt_assert_eq_u32(kms_crc(&rig), crc);
 	}
+	kms_off(&rig);
+	kms_blend_fini(&b);
+}
+
+static void test_zpos(int fd)
+{
+	drmModePropertyRes *prop;
+	struct kms_blend b;
+	uint32_t crc, id;
+	uint64_t value;
+
+	id = kms_prop(&rig, rig.planes[KMS_CURSOR], DRM_MODE_OBJECT_PLANE, "zpos", &value);
+	prop = drmModeGetProperty(fd, id);
+	igt_assert(prop);
+	igt_assert(prop->flags & DRM_MODE_PROP_IMMUTABLE);
+	igt_assert_eq_u64(value, 2);
+	drmModeFreeProperty(prop);
+
+	kms_blend_init(&rig, &b, DRM_FORMAT_ARGB8888, DRM_FORMAT_ABGR8888);
+	b.scene.layers[KMS_CURSOR].x = 60;
+	b.scene.layers[KMS_CURSOR].y = 70;
+	kms_show(&rig, &b.scene);
+	crc = kms_reference_crc(&b.scene);
+	igt_assert_eq_u32(kms_crc(&rig), crc);
+	for (int i = 0; i < 4; i++) {
+		b.scene.overlay_below = !b.scene.overlay_below;
+		b.scene.layers[KMS_PRIMARY].fade = 0x1000 * i;
+		show_other(&b.scene, &crc);
+	}
+	/* A plane that is off does not count. */
+	b.scene.overlay_below = true;
+	b.scene.layers[KMS_PRIMARY].fb = NULL;
+	show_other(&b.scene, &crc);
+	b.scene.layers[KMS_PRIMARY].fb = &b.fbs[KMS_PRIMARY];
+	b.scene.layers[KMS_OVERLAY].fb = NULL;
+	show_other(&b.scene, &crc);
+	/* Else the next test had it. */
+	b.scene.overlay_below = false;
+	kms_show(&rig, &b.scene);
 	kms_off(&rig);
 	kms_blend_fini(&b);
 }
@@ -263,6 +306,7 @@ static void test_scale_limits(int fd)
 static const struct movgem_subtest tests[] = {
 	{ "alpha", test_alpha, "Planes that are transparent as a whole." },
 	{ "blend-modes", test_blend_modes, "Each blend mode on each plane." },
+	{ "zpos", test_zpos, "The overlay plane goes below the primary one and comes back." },
 	{ "scale", test_scale, "Planes that are larger and smaller on the screen than in memory." },
 	{ "scale-fractions", test_scale_fractions,
 	  "Parts of pictures that start and end within a pixel." },

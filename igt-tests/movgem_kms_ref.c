@@ -221,9 +221,14 @@ uint32_t *kms_reference(const struct kms_scene *scene)
 	igt_assert(out);
 	for (size_t i = 0; i < count; i++)
 		out[i] = 0xff000000;
-	for (int i = 0; i < KMS_PLANES; i++)
-		if (scene->layers[i].fb)
-			add_layer(scene, &scene->layers[i], out);
+	for (int i = 0; i < KMS_PLANES; i++) {
+		bool other = scene->overlay_below && i != KMS_CURSOR;
+		const struct kms_layer *layer =
+			&scene->layers[other ? KMS_PRIMARY + KMS_OVERLAY - i : i];
+
+		if (layer->fb)
+			add_layer(scene, layer, out);
+	}
 	for (size_t i = 0; i < count && (scene->degamma || scene->ctm || scene->lut); i++)
 		out[i] = coloured(scene, out[i]);
 	return out;

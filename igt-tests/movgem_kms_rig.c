@@ -309,6 +309,10 @@ static void add_scene(struct kms_rig *rig, drmModeAtomicReq *req, const struct k
 	add(rig, req, rig->crtc, DRM_MODE_OBJECT_CRTC, "GAMMA_LUT", blobs->gamma);
 	for (int i = 0; i < KMS_PLANES; i++)
 		add_plane(rig, req, rig->planes[i], &scene->layers[i]);
+	add(rig, req, rig->planes[KMS_PRIMARY], DRM_MODE_OBJECT_PLANE, "zpos",
+	    scene->overlay_below);
+	add(rig, req, rig->planes[KMS_OVERLAY], DRM_MODE_OBJECT_PLANE, "zpos",
+	    !scene->overlay_below);
 }
 
 int __kms_show(struct kms_rig *rig, const struct kms_scene *scene, struct kms_commit *commit)

@@ -96,6 +96,8 @@ struct kms_layer {
 struct kms_scene {
 	drmModeModeInfo mode;
 	struct kms_layer layers[KMS_PLANES];
+	/* The overlay is below the primary plane. */
+	bool overlay_below;
 	/* 256 entries, or NULL. */
 	const struct drm_color_lut *degamma;
 	const struct drm_color_ctm *ctm;

@@ -2,6 +2,7 @@
 /* Copyright (C) 2026 movgem maintainers */
 
 #include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -330,6 +331,14 @@ static int crtc_check(struct drm_crtc *base, struct movgem_atomic_commit *state)
 	return 0;
 }
 
+/* Which planes are above which; the cursor always is. */
+static void set_order(struct movgem_layer *layers)
+{
+	if (layers[MOVGEM_LAYER_OVERLAY].zpos <
+	    layers[MOVGEM_LAYER_PRIMARY].zpos)
+		swap(layers[MOVGEM_LAYER_OVERLAY], layers[MOVGEM_LAYER_PRIMARY]);
+}
+
 /* Make the new frame, with what the commit has staged. */
 static void frame_fill(struct movgem_crtc *crtc, struct movgem_frame *frame,
 		       struct drm_crtc_state *new)
@@ -340,6 +349,7 @@ static void frame_fill(struct movgem_crtc *crtc, struct movgem_frame *frame,
 	frame->colour = movgem_colour_get(to_movgem_crtc_state(new)->colour);
 
 	memcpy(frame->layers, crtc->staged, sizeof(frame->layers));
+	set_order(frame->layers);
 	for (int i = 0; i < MOVGEM_LAYERS; i++)
 		if (frame->layers[i].fb)
 			drm_framebuffer_get(&frame->layers[i].fb->base);

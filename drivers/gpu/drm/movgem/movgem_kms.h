@@ -33,7 +33,7 @@ struct movgem_vm;
 #define MOVGEM_KMS_OUTPUTS_MAX	4
 
 /**
- * enum movgem_layer_index - the planes, from the bottom up
+ * enum movgem_layer_index - the planes, from the bottom up as they are at first
  */
 enum movgem_layer_index {
 	/** @MOVGEM_LAYER_PRIMARY: primary plane. */
@@ -106,6 +106,9 @@ struct movgem_layer {
 	/** @dst: where on the screen, clipped to it. */
 	struct drm_rect dst;
 
+	/** @zpos: the higher one of two is above the other. */
+	u32 zpos;
+
 	/** @scaled: as @h and @v say; else by @x and @y. */
 	bool scaled;
 
@@ -146,7 +149,10 @@ struct movgem_frame {
 	/** @link: in &movgem_crtc.retired. */
 	struct list_head link;
 
-	/** @layers: the planes, with references of their framebuffers. */
+	/**
+	 * @layers: the planes, from the bottom up, with references of their
+	 * framebuffers.
+	 */
 	struct movgem_layer layers[MOVGEM_LAYERS];
 
 	/** @since: first vblank that it is on the screen from. */

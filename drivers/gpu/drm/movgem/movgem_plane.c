@@ -15,13 +15,14 @@
 /**
  * DOC: Planes
  *
- * Each CRTC has its own. The planes have a fixed order, an alpha of their own, and
- * all blend modes that there are. They can be anywhere on the screen and over its
- * edges, turned round and mirrored, and scaled by any factor: both rectangles have
- * one pixel at least and DRM_MOVGEM_SURFACE_MAX at most, in each direction. Where
- * there is none the screen is black. A commit leaves what a plane shows in
- * &movgem_crtc.staged, as in registers of hardware, from where the CRTC's part of
- * the commit takes it.
+ * Each CRTC has its own. The overlay plane is above the primary one, unless the
+ * property "zpos" says otherwise, and the cursor is above both. The planes have an
+ * alpha of their own and all blend modes. They can be anywhere on the screen and
+ * over its edges, turned round and mirrored, and scaled by any factor: both
+ * rectangles have one pixel at least and DRM_MOVGEM_SURFACE_MAX at most, in each
+ * direction. Where there is none the screen is black. A commit leaves what a plane
+ * shows in &movgem_crtc.staged, as in registers of hardware, from where the CRTC's
+ * part of the commit takes it.
  */
 
 /* All that check_size() lets through. */
@@ -140,6 +141,7 @@ static void plane_update(struct drm_plane *plane,
 	layer->y = new->src.y1 >> 16;
 	layer->flip_x = turned ^ !!(new->rotation & DRM_MODE_REFLECT_X);
 	layer->flip_y = turned ^ !!(new->rotation & DRM_MODE_REFLECT_Y);
+	layer->zpos = new->zpos;
 	layer->alpha = new->alpha;
 	layer->blend = new->pixel_blend_mode;
 	if (is_scaled(new))
@@ -185,7 +187,13 @@ static int create_properties(struct movgem_plane *plane)
 	struct drm_plane *base = &plane->base;
 	int ret;
 
-	ret = drm_plane_create_zpos_immutable_property(base, plane->index);
+	if (plane->index == MOVGEM_LAYER_CURSOR)
+		ret = drm_plane_create_zpos_immutable_property(base,
+							       plane->index);
+	else
+		ret = drm_plane_create_zpos_property(base, plane->index,
+						     MOVGEM_LAYER_PRIMARY,
+						     MOVGEM_LAYER_OVERLAY);
 	if (ret)
 		return ret;
 	ret = drm_plane_create_rotation_property(base, DRM_MODE_ROTATE_0,
