@@ -38,6 +38,8 @@ REPEATS = (
     ("fail", "CRITICAL: error: not 0x100 <= 0x49", "<4> [1.0] WARNING: CPU: 0", False),
     ("fail", "CRITICAL: byte 0x40: 0x1 is not 0x2 (pattern 0x7)", "", False),
     ("fail", "CRITICAL: Failed assertion: rig.map[3] == 7", "", False),
+    ("fail", "CRITICAL: Failed assertion: kms_crc(rig) == kms_reference_crc(scene)", "", False),
+    ("fail", "CRITICAL: Test assertion failure function movgem_rig_expect", "", False),
     ("crash", "", "", False),
     ("timeout", "", "", False),
     ("dmesg-warn", "", "<4> [1.0] WARNING: CPU: 0", False),

@@ -26,8 +26,8 @@ SLOW_HOST = re.compile(
     r"workqueue: \S+(?: \[\w+\])? hogged CPU for)[^\n]*(?:\n|\Z)", re.MULTILINE)
 
 # Words of assertions on the content of buffers: not one byte may be lost, not even once.
-CONTENT = re.compile(r"is not 0x|\b(?:byte|pixel|pattern|word|lane|crc|map|data|reference)s?\b|"
-                     r"differ|lost|wrong|corrupt|canary|content", re.IGNORECASE)
+CONTENT = re.compile(r"is not 0x|\b(?:byte|pixel|word|lane|map|data)s?\b|crc|pattern|reference|"
+                     r"differ|lost|wrong|corrupt|canary|content|expect", re.IGNORECASE)
 
 
 def excused(warnings, expected=None):
