@@ -2,39 +2,16 @@
 /*
  * Copyright (C) 2026 movgem maintainers
  *
- * Tests of the movgem driver in Mesa: movgem_mesa [TEST...]; --list names them.
- * Each runs in a process of its own, while another one has all pages of Mesa's
- * BOs moved without end, and compares every pixel. Prints "PASS NAME: N s" or
- * "FAIL NAME: REASON" for each; the status is 0 if none failed.
+ * Tests of the movgem driver in Mesa, while all pages of Mesa's BOs are moved
+ * without end; every pixel is compared. See run_tests().
  */
 #include <drm_fourcc.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "test.h"
-
-/* Guests are slow; this is for what never comes. */
-#define PATIENCE	900
-
-static const char *test_name;
-
-void fail_at(const char *file, int line, const char *format, ...)
-{
-	char reason[512];
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(reason, sizeof(reason), format, list);
-	va_end(list);
-	printf("FAIL %s: %s:%d: %s\n", test_name, file, line, reason);
-	fflush(stdout);
-	_exit(1);
-}
 
 /* Textures of odd and even sizes are drawn to and from, all in BOs. */
 static void textures(struct gl *gl)
@@ -295,10 +272,7 @@ static void test_formats(void)
 	gl_close(&gl);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} tests[] = {
+static const struct test tests[] = {
 	{ "surfaceless", test_surfaceless },
 	{ "device", test_device },
 	{ "gbm-card", test_gbm_card },
@@ -314,58 +288,8 @@ static const struct {
 	{ "formats", test_formats },
 };
 
-static double seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
-
-static bool run(int number)
-{
-	double start = seconds();
-	int status;
-	pid_t pid;
-
-	test_name = tests[number].name;
-	fflush(stdout);
-	pid = fork();
-	check(pid >= 0);
-	if (!pid) {
-		alarm(PATIENCE);
-		tests[number].run();
-		printf("PASS %s: %.1f s\n", test_name, seconds() - start);
-		fflush(stdout);
-		_exit(0);
-	}
-	check(waitpid(pid, &status, 0) == pid);
-	if (WIFSIGNALED(status))
-		printf("FAIL %s: %s\n", test_name, strsignal(WTERMSIG(status)));
-	return !status;
-}
-
 int main(int argc, char **argv)
 {
-	const int count = sizeof(tests) / sizeof(*tests);
-	bool good = true;
-
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc > 1 && !strcmp(argv[1], "--list")) {
-		for (int i = 0; i < count; i++)
-			puts(tests[i].name);
-		return 0;
-	}
-	test_name = "all";
-	mover_start();
-	for (int i = 0; i < count; i++) {
-		bool chosen = argc < 2;
-
-		for (int a = 1; a < argc; a++)
-			chosen |= !strcmp(argv[a], tests[i].name);
-		if (chosen)
-			good &= run(i);
-	}
-	mover_stop();
-	return !good;
+	return run_tests(argc, argv, tests, sizeof(tests) / sizeof(*tests),
+			 "label:mesa");
 }

@@ -2,63 +2,18 @@
 /*
  * Copyright (C) 2026 movgem maintainers
  *
- * movgem's own view: device nodes, BOs by their dma-bufs, debugfs, and a
- * process that has pages moved.
+ * movgem's own view: BOs by their dma-bufs, and what debugfs says of Mesa's.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <xf86drm.h>
 
 #include "test.h"
 
-#define DEBUGFS "/sys/kernel/debug/dri/movgem"
-
 /* What a job waits for: a word of its BO, in another page than its commands. */
 #define FENCE_WORD 512
-
-static pid_t mover;
-static unsigned long *rounds;
-
-static int open_node(const char *dir_format, int first)
-{
-	char path[64];
-
-	for (int i = first; i < first + 16; i++) {
-		drmVersionPtr version;
-		int fd;
-
-		snprintf(path, sizeof(path), "/dev/dri/%s%d", dir_format, i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		version = drmGetVersion(fd);
-		if (version && !strcmp(version->name, "movgem")) {
-			drmFreeVersion(version);
-			return fd;
-		}
-		drmFreeVersion(version);
-		close(fd);
-	}
-	fail("no movgem device among /dev/dri/%s*", dir_format);
-}
-
-int open_card(void)
-{
-	return open_node("card", 0);
-}
-
-int open_render(void)
-{
-	return open_node("renderD", 128);
-}
 
 static void bo_info(const struct bo *bo, struct drm_movgem_bo_info *info)
 {
@@ -161,27 +116,18 @@ void release_fence(struct bo *bo)
 static unsigned int read_gems(char flag, uint64_t size, unsigned long *sum,
 			      unsigned long *last)
 {
-	FILE *file = fopen(DEBUGFS "/gems", "r");
+	FILE *file = open_gems();
 	unsigned int count = 0;
-	char line[256];
+	struct gem gem;
 
-	if (!file)
-		fail("%s: %s", DEBUGFS "/gems", strerror(errno));
-	while (fgets(line, sizeof(line), file)) {
-		char flags[9], label[65];
-		unsigned long long bytes;
-		unsigned long id, moved;
-
-		if (sscanf(line, "%lu %llu %*u %*u %*u %*u %lu %8s %64s",
-			   &id, &bytes, &moved, flags, label) == 5 &&
-		    !strcmp(label, "mesa") && bytes >= size &&
-		    (!flag || strchr(flags, flag))) {
+	while (next_gem(file, &gem)) {
+		if (!strcmp(gem.label, "mesa") && gem.size >= size &&
+		    (!flag || strchr(gem.flags, flag))) {
 			count++;
-			*sum += moved;
-			*last = id;
+			*sum += gem.moved;
+			*last = gem.id;
 		}
 	}
-	fclose(file);
 	return count;
 }
 
@@ -206,64 +152,4 @@ unsigned long mesa_bo_id(uint64_t size)
 
 	check(read_gems(0, size, &moved, &id) == 1);
 	return id;
-}
-
-void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		fail("%s: %s", path, strerror(errno));
-	close(fd);
-}
-
-static void move_all(void)
-{
-	int migrate = open(DEBUGFS "/migrate", O_WRONLY);
-	int compact = open("/proc/sys/vm/compact_memory", O_WRONLY);
-
-	if (migrate < 0 || compact < 0) {
-		fprintf(stderr, "nothing to move pages with: %s\n",
-			strerror(errno));
-		_exit(1);
-	}
-	for (;;) {
-		/* There need not be a BO just now, or one that can move. */
-		if (write(migrate, "label:mesa", 10) < 0 &&
-		    errno != ENOENT && errno != EBUSY)
-			_exit(1);
-		if (*rounds % 32 == 31 && write(compact, "1", 1) < 0)
-			_exit(1);
-		++*rounds;
-		usleep(1000);
-	}
-}
-
-void mover_start(void)
-{
-	if (!rounds)
-		rounds = mmap(NULL, sizeof(*rounds), PROT_READ | PROT_WRITE,
-			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	mover = fork();
-	if (mover < 0)
-		fail("fork: %s", strerror(errno));
-	if (!mover) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		move_all();
-	}
-}
-
-void mover_stop(void)
-{
-	int status;
-
-	if (waitpid(mover, &status, WNOHANG))
-		fail("the process that moves pages has ended");
-	kill(mover, SIGKILL);
-	waitpid(mover, &status, 0);
-}
-
-unsigned long mover_rounds(void)
-{
-	return *(volatile unsigned long *)rounds;
 }

@@ -16,8 +16,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <xf86drm.h>
 
@@ -34,43 +32,10 @@ struct image {
 	uint32_t seed;
 };
 
+/* The first one has its dma-buf with it. */
 static void send_image(int socket, const struct image *image, int dmabuf)
 {
-	char control[CMSG_SPACE(sizeof(int))] = {};
-	struct iovec iov = { (void *)image, sizeof(*image) };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (dmabuf >= 0) {
-		struct cmsghdr *header = (void *)control;
-
-		message.msg_control = control;
-		message.msg_controllen = sizeof(control);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(header), &dmabuf, sizeof(int));
-	}
-	check(sendmsg(socket, &message, 0) == sizeof(*image));
-}
-
-/* Returns false when there are no more. */
-static bool receive_image(int socket, struct image *image, int *dmabuf)
-{
-	char control[CMSG_SPACE(sizeof(int))] = {};
-	struct iovec iov = { image, sizeof(*image) };
-	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-
-	if (!got)
-		return false;
-	check(got == sizeof(*image));
-	if (message.msg_controllen)
-		memcpy(dmabuf, CMSG_DATA((struct cmsghdr *)control),
-		       sizeof(int));
-	return true;
+	send_fds(socket, image, sizeof(*image), &dmabuf, dmabuf >= 0);
 }
 
 /* The other process: draws what it gets, and compares it. */
@@ -83,7 +48,8 @@ static void importer(int socket)
 
 	gl_open(&gl, SURFACELESS);
 	target = make_target(make_texture(WIDTH, HEIGHT, NULL));
-	while (receive_image(socket, &image, &dmabuf)) {
+	while (receive_fds(socket, &image, sizeof(image), &dmabuf,
+			   !texture)) {
 		if (!texture)
 			texture = import_texture(&gl, dmabuf, WIDTH, HEIGHT,
 						 image.stride, image.format);
@@ -121,7 +87,7 @@ static GLuint export_texture(struct gl *gl, struct image *image, int *dmabuf)
 	return texture;
 }
 
-static void exporter(int socket, pid_t child)
+static void exporter(int socket)
 {
 	struct image image = {};
 	GLuint texture, target;
@@ -158,24 +124,12 @@ static void exporter(int socket, pid_t child)
 
 void test_exported(void)
 {
-	int sockets[2], status;
-	pid_t child;
-
-	check(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets));
+	pid_t process;
 	/* Before there are threads of Mesa's. */
-	child = fork();
-	check(child >= 0);
-	if (!child) {
-		close(sockets[0]);
-		importer(sockets[1]);
-		_exit(0);
-	}
-	close(sockets[1]);
-	exporter(sockets[0], child);
-	close(sockets[0]);
-	check(waitpid(child, &status, 0) == child);
-	if (status)
-		fail("the importer ended with status 0x%x", status);
+	int socket = start_process(importer, &process);
+
+	exporter(socket);
+	end_process(socket, process);
 }
 
 static void sync_foreign(int dmabuf, uint64_t flags)

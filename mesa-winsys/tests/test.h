@@ -17,15 +17,7 @@
 #include <gbm.h>
 
 #include "movgem_drm.h"
-
-/* Ends the test as failed, with a reason. */
-#define fail(...) \
-	fail_at(__FILE__, __LINE__, __VA_ARGS__)
-#define check(condition) \
-	do { if (!(condition)) fail("%s", #condition); } while (0)
-
-void fail_at(const char *file, int line, const char *format, ...)
-	__attribute__((format(printf, 3, 4), noreturn));
+#include "testlib.h"
 
 /* EGL platforms that a context can be on. */
 enum platform {
@@ -45,9 +37,6 @@ struct gl {
 };
 
 /* memory.c: movgem's own view of things */
-
-int open_card(void);
-int open_render(void);
 
 /* A BO by its dma-buf, in a file of the test's own. */
 struct bo {
@@ -76,13 +65,6 @@ unsigned int mesa_bos(char flag, uint64_t size);
 unsigned long mesa_moved(uint64_t size);
 /* The id of the only one. */
 unsigned long mesa_bo_id(uint64_t size);
-
-/* Has all pages of Mesa's BOs moved, without end, by another process. */
-void mover_start(void);
-void mover_stop(void);
-unsigned long mover_rounds(void);
-
-void write_file(const char *path, const char *text);
 
 /* draw.c: pictures */
 
