@@ -12,13 +12,14 @@
 #include "movgem_drm_winsys.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <xf86drm.h>
 
 #include "drm-uapi/drm_fourcc.h"
 #include "frontend/winsys_handle.h"
 #include "pipe/p_screen.h"
+#include "util/log.h"
 #include "util/os_file.h"
 #include "util/os_time.h"
 #include "util/u_memory.h"
@@ -85,13 +86,13 @@ memory_create(struct pipe_screen *screen, uint64_t size)
    if (!mem)
       return NULL;
 
-   mem->bo = movgem_bo_create(screen_device(screen), size);
+   mem->bo = movgem_drm_bo_create(screen_device(screen), size);
    if (!mem->bo) {
       FREE(mem);
       return NULL;
    }
    mem->base.type = MEMORY_TYPE_BO;
-   mem->base.cpu_addr = mem->bo->map;
+   mem->base.cpu_addr = movgem_drm_bo_map(mem->bo);
    mem->base.size = size;
    mem->base.fd = -1;
    mem->base.mem_fd = -1;
@@ -113,7 +114,7 @@ movgem_allocate_memory_fd(struct pipe_screen *screen, uint64_t size, int *fd,
    if (!mem)
       return NULL;
 
-   mem->dmabuf_fd = movgem_bo_export(memory_bo(mem));
+   mem->dmabuf_fd = movgem_drm_bo_export(memory_bo(mem));
    *fd = mem->dmabuf_fd < 0 ? -1 : os_dupfd_cloexec(mem->dmabuf_fd);
    if (*fd < 0) {
       screen->free_memory_fd(screen, (struct pipe_memory_allocation *)mem);
@@ -147,7 +148,8 @@ wants_bo(struct pipe_screen *screen, const struct pipe_resource *templat)
        templat->flags & PIPE_RESOURCE_FLAG_SPARSE)
       return false;
    return templat->bind & SHARED_BINDS ||
-          !(screen_device(screen)->debug & MOVGEM_DEBUG_NO_TEXTURES);
+          !(movgem_winsys(llvmpipe_screen(screen)->winsys)->debug &
+            MOVGEM_DEBUG_NO_TEXTURES);
 }
 
 static struct pipe_resource *
@@ -316,11 +318,14 @@ movgem_flush(struct pipe_context *ctx, struct pipe_fence_handle **fence,
 {
    struct pipe_screen *screen = ctx->screen;
    struct pipe_fence_handle *own = NULL;
-   struct movgem_bo **bos;
-   const unsigned count = movgem_device_get_shared(screen_device(screen), &bos);
+   struct movgem_bo **bos = NULL;
+   unsigned count = 0;
+
+   if (movgem_device_get_shared(screen_device(screen), &bos, &count))
+      mesa_loge("movgem: no memory to wait for BOs");
 
    for (unsigned i = 0; i < count; i++)
-      movgem_bo_begin_access(bos[i]);
+      movgem_drm_bo_begin_access(bos[i]);
 
    if (count && !fence)
       fence = &own;
@@ -330,10 +335,10 @@ movgem_flush(struct pipe_context *ctx, struct pipe_fence_handle **fence,
    original(screen)->fence_reference(screen, &own, NULL);
 
    for (unsigned i = 0; i < count; i++) {
-      movgem_bo_end_access(bos[i]);
+      movgem_drm_bo_end_access(bos[i]);
       movgem_bo_unref(bos[i]);
    }
-   FREE(bos);
+   free(bos);
 }
 
 static struct pipe_context *
@@ -352,14 +357,13 @@ movgem_context_create(struct pipe_screen *screen, void *priv, unsigned flags)
 static void
 init_fence(struct llvmpipe_screen *lp)
 {
-   const int fd = movgem_winsys(lp->winsys)->dev->fd;
+   struct movgem_device *dev = movgem_winsys(lp->winsys)->dev;
    uint32_t syncobj;
    int sync_fd = -1;
 
-   if (!drmSyncobjCreate(fd, DRM_SYNCOBJ_CREATE_SIGNALED, &syncobj)) {
-      if (drmSyncobjExportSyncFile(fd, syncobj, &sync_fd))
-         sync_fd = -1;
-      drmSyncobjDestroy(fd, syncobj);
+   if (!movgem_syncobj_create(dev, true, &syncobj)) {
+      movgem_syncobj_export_sync_file(dev, syncobj, 0, &sync_fd);
+      movgem_syncobj_destroy(dev, syncobj);
    }
 
    if (lp->dummy_sync_fd >= 0)

@@ -19,14 +19,14 @@
 static void
 movgem_winsys_destroy(struct sw_winsys *ws)
 {
-   movgem_device_destroy(movgem_winsys(ws)->dev);
+   movgem_device_unref(movgem_winsys(ws)->dev);
    FREE(ws);
 }
 
 static int
 movgem_get_fd(struct sw_winsys *ws)
 {
-   return movgem_winsys(ws)->dev->fd;
+   return movgem_device_get_fd(movgem_winsys(ws)->dev);
 }
 
 /* What can be shown, or handed to somebody else as an image to draw to: formats
@@ -92,7 +92,7 @@ movgem_displaytarget_create(struct sw_winsys *ws, unsigned tex_usage,
 
    const uint64_t size =
       (uint64_t)*stride * util_format_get_nblocksy(format, height);
-   struct movgem_bo *bo = movgem_bo_create(movgem_winsys(ws)->dev, size);
+   struct movgem_bo *bo = movgem_drm_bo_create(movgem_winsys(ws)->dev, size);
 
    return bo ? displaytarget_new(bo, format, *stride, 0) : NULL;
 }
@@ -132,7 +132,7 @@ image_fits(const struct movgem_bo *bo, const struct pipe_resource *templat,
       util_format_get_nblocksy(templat->format, templat->height0);
 
    return stride >= row && rows &&
-          offset + (uint64_t)stride * (rows - 1) + row <= bo->size;
+          offset + (uint64_t)stride * (rows - 1) + row <= movgem_bo_get_size(bo);
 }
 
 static struct sw_displaytarget *
@@ -150,24 +150,22 @@ movgem_displaytarget_from_handle(struct sw_winsys *ws,
        whandle->modifier != DRM_FORMAT_MOD_INVALID)
       return NULL;
 
-   bo = movgem_bo_import(movgem_winsys(ws)->dev, whandle->handle);
+   bo = movgem_drm_bo_import(movgem_winsys(ws)->dev, whandle->handle);
    if (!bo)
       return NULL;
    if (!image_fits(bo, templat, whandle->stride, whandle->offset)) {
       mesa_loge("movgem: an image of %ux%u with stride %u at %u is too large, "
                 "for its dma-buf of %" PRIu64 " bytes or at all, or is not "
                 "aligned to %u bytes", templat->width0, templat->height0,
-                whandle->stride, whandle->offset, bo->size,
+                whandle->stride, whandle->offset, movgem_bo_get_size(bo),
                 drawing_alignment(templat->format));
       goto fail;
    }
    /* Better now than when it is drawn to. */
-   if (!movgem_bo_map(bo)) {
-      mesa_loge("movgem: a dma-buf that the CPU cannot map");
+   if (!movgem_drm_bo_map(bo))
       goto fail;
-   }
 
-   whandle->size = bo->size;
+   whandle->size = movgem_bo_get_size(bo);
    *stride = whandle->stride;
    return displaytarget_new(bo, templat->format, whandle->stride,
                             whandle->offset);
@@ -188,7 +186,7 @@ movgem_fill_handle(struct movgem_bo *bo, unsigned stride, unsigned offset,
       whandle->handle = movgem_bo_get_handle(bo);
       break;
    case WINSYS_HANDLE_TYPE_FD:
-      fd = movgem_bo_export(bo);
+      fd = movgem_drm_bo_export(bo);
       if (fd < 0)
          return false;
       whandle->handle = fd;
@@ -199,7 +197,7 @@ movgem_fill_handle(struct movgem_bo *bo, unsigned stride, unsigned offset,
    whandle->stride = stride;
    whandle->offset = offset;
    whandle->modifier = DRM_FORMAT_MOD_LINEAR;
-   whandle->size = bo->size;
+   whandle->size = movgem_bo_get_size(bo);
    return true;
 }
 
@@ -215,20 +213,20 @@ static void *
 movgem_displaytarget_map(struct sw_winsys *ws, struct sw_displaytarget *dt,
                          unsigned flags)
 {
-   uint8_t *map = movgem_bo_map(dt->bo);
+   uint8_t *map = movgem_drm_bo_map(dt->bo);
 
    if (!map)
       return NULL;
-   if (dt->bo->shared)
-      movgem_bo_begin_access(dt->bo);
+   if (movgem_bo_is_shared(dt->bo))
+      movgem_drm_bo_begin_access(dt->bo);
    return map + dt->offset;
 }
 
 static void
 movgem_displaytarget_unmap(struct sw_winsys *ws, struct sw_displaytarget *dt)
 {
-   if (dt->bo->shared)
-      movgem_bo_end_access(dt->bo);
+   if (movgem_bo_is_shared(dt->bo))
+      movgem_drm_bo_end_access(dt->bo);
 }
 
 /* Whoever shows an image has its dma-buf or its GEM handle. */
@@ -254,7 +252,7 @@ movgem_winsys_create(int fd)
    if (!ws)
       return NULL;
 
-   ws->dev = movgem_device_create(fd);
+   ws->dev = movgem_drm_device_open(fd, &ws->debug);
    if (!ws->dev) {
       FREE(ws);
       return NULL;

@@ -29,6 +29,9 @@ struct movgem_winsys {
    struct sw_winsys base;
    struct movgem_device *dev;
 
+   /** Any of enum movgem_debug. */
+   unsigned debug;
+
    /** The rasterizer's screen as it was before we changed some functions. */
    struct pipe_screen original;
 };
