@@ -277,6 +277,7 @@ static const struct test tests[] = {
 	{ "device", test_device },
 	{ "gbm-card", test_gbm_card },
 	{ "gbm-render", test_gbm_render },
+	{ "usages", test_usages },
 	{ "exported", test_exported },
 	{ "foreign", test_foreign },
 	{ "nv12", test_nv12 },

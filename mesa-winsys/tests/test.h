@@ -120,4 +120,8 @@ void test_nv12(void);
 void test_shapes(void);
 void test_flush(void);
 
+/* usage.c */
+
+void test_usages(void);
+
 #endif
