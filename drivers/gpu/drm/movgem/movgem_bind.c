@@ -206,8 +206,8 @@ static int lock_vm_bo(struct drm_exec *exec, struct movgem_vm *vm,
 {
 	int ret;
 
-	drm_exec_init(exec, DRM_EXEC_INTERRUPTIBLE_WAIT |
-			    DRM_EXEC_IGNORE_DUPLICATES, 2);
+	/* -EINTR of VM_BIND says that the operations are queued, so not here. */
+	drm_exec_init(exec, DRM_EXEC_IGNORE_DUPLICATES, 2);
 	drm_exec_until_all_locked(exec) {
 		ret = drm_gpuvm_prepare_vm(&vm->base, exec, 0);
 		if (!ret && bo->base.import_attach)
@@ -472,7 +472,7 @@ err_free:
  *
  * Undo with movgem_vm_unmap(). Context: sleeps, takes the BO's dma_resv.
  *
- * Return: 0, -ENOMEM, -EINTR, or -ENOSPC where the BO has too many mappings.
+ * Return: 0, -ENOMEM, or -ENOSPC where the BO has too many mappings.
  */
 int movgem_vm_map(struct movgem_vm *vm, struct movgem_bo *bo, u64 va)
 {
