@@ -36,7 +36,7 @@
 /* S31.32: so that a sum of three products is one of 64 bits. */
 #define CTM_MAX		(8192ull << 32)
 #define CTM_SIGN	BIT_ULL(63)
-#define CTM_HALF	(1ll << 31)
+#define CTM_HALF	((s64)BIT_ULL(31))
 
 static_assert(STEP * (MOVGEM_KMS_LUT_SIZE - 1) == U16_MAX);
 
