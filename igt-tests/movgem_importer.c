@@ -548,7 +548,7 @@ static void test_hammer(void)
 	igt_fork(child, 2) {
 		uint64_t seed = child + 11;
 
-		for (round = 0; round < 200 || info.moved < 8 * PAGES; round++) {
+		for (round = 0; round < movgem_rounds(200) || info.moved < 8 * PAGES; round++) {
 			use_once(s.dmabuf, &seed, 11);
 			/* They move while neither child has them pinned. */
 			usleep(movgem_rand(&seed) % 2000);
