@@ -68,8 +68,9 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expe
     if thread:
         thread.join(10)
 
-    cases = igt_results.cases(share, expected)
-    again = igt_results.repeatable(igt_results.load(share), expected)
+    results = igt_results.load(share)
+    cases = igt_results.cases(results, expected)
+    again = igt_results.repeatable(results, expected)
     # HOST does things to one guest only.
     passed = repeat(run, share, again, devices, expected) if not host else ()
     for case in cases:
@@ -117,7 +118,8 @@ def repeat(run, share, names, options, expected):
         status = 124
     if status:
         return ()
-    outcomes = [{case.name: case.outcome for case in igt_results.cases(f"{share}/{part}", expected)}
+    outcomes = [{case.name: case.outcome
+                 for case in igt_results.cases(igt_results.load(f"{share}/{part}"), expected)}
                 for part in parts]
     return [name for name in names if all(of.get(name) == "pass" for of in outcomes)]
 

@@ -93,9 +93,9 @@ def judge(name, test, expected=None):
     return Case(name.removeprefix("igt@"), outcome, seconds, reason(result, outcome, test))
 
 
-def cases(share, expected=None):
-    """The cases of SHARE/results. EXPECTED is excused()'s."""
-    return [judge(name, test, expected) for name, test in load(share).items()]
+def cases(tests, expected=None):
+    """The cases of TESTS, as load() has them. EXPECTED is excused()'s."""
+    return [judge(name, test, expected) for name, test in tests.items()]
 
 
 def own_word_only(test, expected=None):
