@@ -4,6 +4,7 @@
  */
 #include <drm_fourcc.h>
 #include <errno.h>
+#include <limits.h>
 #include <xf86drm.h>
 #include <xf86drmMode.h>
 
@@ -43,6 +44,9 @@
  * SUBTEST: scale-limits
  * Description: One pixel on all of the screen, a picture wider than any screen, and
  *              sizes that are refused.
+ *
+ * SUBTEST: far-off
+ * Description: Planes as far off the screen as numbers go show nothing.
  */
 
 IGT_TEST_DESCRIPTION("What planes make of their pictures.");
@@ -303,6 +307,37 @@ static void test_scale_limits(int fd)
 	kms_fb_fini(&dot);
 }
 
+static void test_far_off(int fd)
+{
+	static const int far[] = { INT_MIN, INT_MIN + 1, INT_MIN + 16384, -100000, 100000 };
+	struct kms_scene scene = { .mode = kms_small_mode(&rig) };
+	struct kms_layer *layer = &scene.layers[KMS_OVERLAY];
+	const unsigned int widths[] = { scene.mode.hdisplay - 1, scene.mode.hdisplay, 16384 };
+	struct kms_fb whole, wide;
+	uint32_t want;
+
+	kms_full_screen(&rig, &scene, &whole, scene.mode);
+	kms_fb_init(&wide, fd, 16384, 5, DRM_FORMAT_RGB565);
+	kms_fb_draw(&wide, 2);
+	want = kms_reference_crc(&scene);
+	for (unsigned int i = 0; i < ARRAY_SIZE(far); i++) {
+		for (unsigned int k = 0; k < ARRAY_SIZE(widths); k++) {
+			*layer = kms_whole(&wide, far[i], 0);
+			layer->screen_w = widths[k];
+			layer->screen_h = k % 2 ? 480 : 5;
+			kms_show(&rig, &scene);
+			igt_assert_eq_u32(kms_crc(&rig), want);
+			layer->x = 0;
+			layer->y = far[i];
+			kms_show(&rig, &scene);
+			igt_assert_eq_u32(kms_crc(&rig), want);
+		}
+	}
+	kms_off(&rig);
+	kms_fb_fini(&wide);
+	kms_fb_fini(&whole);
+}
+
 static const struct movgem_subtest tests[] = {
 	{ "alpha", test_alpha, "Planes that are transparent as a whole." },
 	{ "blend-modes", test_blend_modes, "Each blend mode on each plane." },
@@ -311,6 +346,7 @@ static const struct movgem_subtest tests[] = {
 	{ "scale-fractions", test_scale_fractions,
 	  "Parts of pictures that start and end within a pixel." },
 	{ "scale-limits", test_scale_limits, "The largest factors, and sizes that are refused." },
+	{ "far-off", test_far_off, "Planes as far off the screen as numbers go." },
 };
 
 int igt_main()

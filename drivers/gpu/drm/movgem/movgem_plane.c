@@ -84,9 +84,14 @@ static int plane_check(struct drm_plane *plane,
 	if (ret)
 		return ret;
 	crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);
-	return drm_atomic_helper_check_plane_state(new, crtc_state,
-						   SCALE_MIN, SCALE_MAX, true,
-						   true);
+	ret = drm_atomic_helper_check_plane_state(new, crtc_state, SCALE_MIN,
+						  SCALE_MAX, true, true);
+	if (ret)
+		return ret;
+	/* 0 - INT_MIN overflows in there, and nothing is clipped. */
+	if (new->dst.x1 < 0 || new->dst.y1 < 0)
+		new->visible = false;
+	return 0;
 }
 
 static bool is_scaled(const struct drm_plane_state *new)
