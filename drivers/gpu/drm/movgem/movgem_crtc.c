@@ -637,5 +637,8 @@ int movgem_crtc_init(struct movgem_kms *kms, struct movgem_crtc *crtc,
  */
 void movgem_crtc_drain(struct movgem_crtc *crtc)
 {
+	/* Nothing is left of these but where DRM had no memory to switch it off. */
+	hrtimer_cancel(&crtc->timer);
+	flush_work(&crtc->compose_work);
 	flush_work(&crtc->retire_work);
 }
