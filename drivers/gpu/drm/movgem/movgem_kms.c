@@ -262,27 +262,37 @@ int movgem_kms_init(struct movgem_device *mdev)
 	return 0;
 }
 
-struct shutdown {
+struct in_worker {
 	struct work_struct work;
 	struct drm_device *drm;
+	int (*function)(struct drm_device *drm);
+	int ret;
 };
 
-static void shutdown_work(struct work_struct *work)
+static void in_worker(struct work_struct *work)
 {
-	struct shutdown *shutdown = container_of(work, struct shutdown, work);
+	struct in_worker *call = container_of(work, struct in_worker, work);
 
-	drm_atomic_helper_shutdown(shutdown->drm);
+	call->ret = call->function(call->drm);
 }
 
-/* By a worker: DRM gives up if there is a signal for who calls. */
-static void switch_off(struct drm_device *drm)
+/* DRM gives up what it does if there is a signal for who calls. */
+static int call_in_worker(struct drm_device *drm,
+			  int (*function)(struct drm_device *drm))
 {
-	struct shutdown shutdown = { .drm = drm };
+	struct in_worker call = { .drm = drm, .function = function };
 
-	INIT_WORK_ONSTACK(&shutdown.work, shutdown_work);
-	queue_work(movgem_wq, &shutdown.work);
-	flush_work(&shutdown.work);
-	destroy_work_on_stack(&shutdown.work);
+	INIT_WORK_ONSTACK(&call.work, in_worker);
+	queue_work(movgem_wq, &call.work);
+	flush_work(&call.work);
+	destroy_work_on_stack(&call.work);
+	return call.ret;
+}
+
+static int switch_off(struct drm_device *drm)
+{
+	drm_atomic_helper_shutdown(drm);
+	return 0;
 }
 
 /**
@@ -301,7 +311,7 @@ void movgem_kms_unplug(struct movgem_device *mdev)
 		movgem_atomic_commit_put(config->suspend_state);
 		config->suspend_state = NULL;
 	}
-	switch_off(&mdev->drm);
+	call_in_worker(&mdev->drm, switch_off);
 	for (unsigned int i = 0; i < mdev->kms->num_outputs; i++)
 		movgem_crtc_drain(&mdev->kms->outputs[i].crtc);
 	movgem_fb_unplug(mdev->kms);
@@ -326,5 +336,7 @@ int movgem_kms_suspend(struct movgem_device *mdev)
  */
 int movgem_kms_resume(struct movgem_device *mdev)
 {
-	return mdev->kms ? drm_mode_config_helper_resume(&mdev->drm) : 0;
+	if (!mdev->kms)
+		return 0;
+	return call_in_worker(&mdev->drm, drm_mode_config_helper_resume);
 }
