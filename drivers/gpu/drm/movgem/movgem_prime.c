@@ -478,8 +478,11 @@ static int import_map(struct movgem_bo *bo)
 	/* Stays so until it is complete. */
 	bo->import.stale = true;
 
-	/* The exporter may be moving the content there. */
-	ret = dma_resv_wait_timeout(bo->base.resv, DMA_RESV_USAGE_KERNEL, true,
+	/*
+	 * The exporter may be moving the content there. No signal ends that:
+	 * VM_BIND would end with -EINTR, which tells that it has been queued.
+	 */
+	ret = dma_resv_wait_timeout(bo->base.resv, DMA_RESV_USAGE_KERNEL, false,
 				    MAX_SCHEDULE_TIMEOUT);
 	if (ret < 0)
 		return ret;
@@ -501,7 +504,7 @@ static int import_map(struct movgem_bo *bo)
  * dma_resv has signalled. May sleep.
  *
  * Return: 0, or what the exporter says; -EINVAL for memory that the engine does
- * not reach; -ERESTARTSYS; -ENODEV when the device is gone.
+ * not reach; -ENODEV when the device is gone.
  */
 int movgem_import_validate(struct movgem_bo *bo)
 {
