@@ -342,21 +342,23 @@ void igt_shim_fail(const char *file, int line, const char *func,
 
 static bool matches(const char *list, const char *name)
 {
-	char buf[1024], *pos, *part;
-	bool ret = false;
+	char *buf, *pos, *part;
+	bool ret;
 
 	if (!list)
 		return true;
 	/* Comma separated; a leading ! takes names out again. */
-	snprintf(buf, sizeof(buf), "%s", list);
-	if (buf[0] == '!')
-		ret = true;
+	buf = strdup(list);
+	if (!buf)
+		abort();
+	ret = buf[0] == '!';
 	for (part = strtok_r(buf, ",", &pos); part; part = strtok_r(NULL, ",", &pos)) {
 		if (part[0] == '!' && !fnmatch(part + 1, name, 0))
 			ret = false;
 		else if (part[0] != '!' && !fnmatch(part, name, 0))
 			ret = true;
 	}
+	free(buf);
 	return ret;
 }
 
