@@ -50,6 +50,9 @@ SPLAT = re.compile(
 FATAL = re.compile(r"Kernel panic|kernel BUG at|Oops: |soft lockup|hard LOCKUP")
 FATAL_GRACE = 10
 SPLAT_LINES = 16
+# Where there is `rep movsb` the kernel and libc move and clear memory by it, and that is a
+# byte at a time here: a page migrates in half the time without.
+TCG_CPU = "max,-erms,-fsrm,-fsrs,-fzrm"
 # For the debug kernel: freed pages are poisoned, and there is a CMA area. No five levels of
 # page tables: what KASAN makes of an address depends on a CPU feature then, and an interrupt
 # while identify_cpu() has cleared them all is a wild access to it.
@@ -385,7 +388,7 @@ def qemu_command(args, kernel, tmp, log):
     elif args.accel == "kvm" or (args.accel == "auto" and kvm_works()):
         accel = ["-accel", "kvm", "-cpu", "host"]
     else:
-        accel = ["-accel", "tcg,thread=multi", "-cpu", "max"]
+        accel = ["-accel", "tcg,thread=multi", "-cpu", TCG_CPU]
     append = ["console=ttyS0", "panic=-1", "oops=panic", "no_timer_check", "tsc=reliable",
               "rcupdate.rcu_cpu_stall_timeout=60", "watchdog_thresh=30", "rdinit=/init",
               "net.ifnames=0"]
