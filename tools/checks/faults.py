@@ -28,5 +28,5 @@ def faults(run):
 
 
 def checks():
-    return [Check(f"faults/debug/{store}", faults, "debug", store)
+    return [Check(f"faults/debug/{store}", faults, "debug", store, kmemleak=store == "folio")
             for store in STORES["debug"]]

@@ -43,7 +43,8 @@ def stress(run):
     status, output = run.command(
         [f"{TREE}/tools/stress", "--kernel", kernel, "--store", store,
          "--seconds", str(seconds(kernel)), "--mem", MEMORY[kernel],
-         "--log", f"{run.directory()}/console.log"],
+         "--log", f"{run.directory()}/console.log",
+         *(["--kmemleak"] if run.check.kmemleak else [])],
         limit=limit, each_line=progress(run))
     for line in output.splitlines():
         if re.match(r"\d+ seconds, seed ", line):
@@ -57,5 +58,6 @@ def stress(run):
 
 
 def checks():
-    return [Check(f"stress/{kernel}/{store}", stress, kernel, store)
+    return [Check(f"stress/{kernel}/{store}", stress, kernel, store,
+                  kmemleak=(kernel, store) == ("debug", "folio"))
             for kernel, store in GUESTS]

@@ -6,7 +6,7 @@ import json
 import os
 import re
 
-from checklib import TREE, Check, Failure, require_store, tail
+from checklib import SMP, TREE, Check, Failure, require_store, tail
 
 ORDER = 45
 # With more of them it is not the clock.
@@ -25,7 +25,8 @@ def suites(run):
     out = run.directory()
     status, output = run.command(
         [f"{TREE}/tools/suites/run", "--short", "--again", "--device", "movgem", "--kernel",
-         run.check.kernel, "--store", run.check.store, "--out", out], limit=5400,
+         run.check.kernel, "--store", run.check.store, "--out", out, "--vm-arg=--smp",
+         f"--vm-arg={SMP[run.check.kernel]}"], limit=5400,
         each_line=lambda line: run.say(re.sub(r"^\[ *\d+:\d+\] movgem: ", "", line)))
     if not os.path.exists(f"{out}/results.json"):
         raise Failure(tail(output))

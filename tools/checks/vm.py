@@ -6,14 +6,16 @@ import threading
 import time
 
 import qmp
-from checklib import TREE, Check, Failure, selftest_modules, tail
+from checklib import SMP, TREE, Check, Failure, selftest_modules, tail
 
 ORDER = 30
 
 
 def expect(run, status, text, *arguments, timeout=240):
     """Runs a guest and compares its exit status, and that TEXT is in its output."""
-    kernel = ["--kernel", run.check.kernel] if run.check.kernel else []
+    kernel = []
+    if run.check.kernel:
+        kernel = ["--kernel", run.check.kernel, "--smp", SMP[run.check.kernel]]
     got, output = run.command([f"{TREE}/tools/vm", "run", "--no-module", "--mem", "512M",
                                "--timeout", str(timeout), *kernel, *arguments])
     if got != status or text not in output:
@@ -95,5 +97,6 @@ def checks():
         # The debug kernel finds what it is there for.
         test("kasan", "debug", splat, "use-after-free", 123, "KASAN: slab-use-after-free"),
         test("lockdep", "debug", splat, "deadlock", 123, "possible circular locking dependency"),
-        test("kmemleak", "debug", splat, "leak", 0, "[splat]", after=SCAN),
+        test("kmemleak", "debug", splat, "leak", 0, "[splat]", "--kmemleak",
+             after=SCAN),
     ]

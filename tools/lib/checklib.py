@@ -42,6 +42,10 @@ STORES = {
 KERNELS = tuple(STORES)
 # How much longer than on a stock kernel things may take.
 SLOWNESS = {"6.12": 1, "7.2": 1, "debug": 4}
+# Processors of guests. On the debug kernel, of which two guests run at a time on two of the
+# host's, one that waits for another that the host has no time for makes a page that moves take
+# up to ten times as long. It preempts; tests that need two processors have them (--smp).
+SMP = {"6.12": "2", "7.2": "2", "debug": "1"}
 
 
 class Skip(Exception):
@@ -64,6 +68,8 @@ class Check:
     # The builds and whatever wants the machine to itself; all others are guests, of which
     # several may run at a time.
     alone: bool = False
+    # Its guest, of the debug kernel, looks for lost memory: all takes up to twice the time.
+    kmemleak: bool = False
     # Too long for all to wait for: runs only where --only asks for it.
     on_request: bool = False
 
@@ -153,7 +159,7 @@ class Run:
         page store; OPTIONS are tools/vm's. Returns (status, output)."""
         options = list(options)
         if self.check.kernel:
-            options += ["--kernel", self.check.kernel]
+            options = ["--smp", SMP[self.check.kernel], *options, "--kernel", self.check.kernel]
             timeout *= SLOWNESS[self.check.kernel]
         if self.check.store:
             require_store(self.check.store)
