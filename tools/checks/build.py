@@ -11,6 +11,12 @@ from checklib import BUILD, DRIVER, HERE, KERNELS, OUT, TREE, Check, Failure, Sk
 ORDER = 20
 
 UAPI = "include/uapi/drm/movgem_drm.h"
+# Debian's headers of 7.2 lack the script by which kbuild looks whether there is a checker, and its
+# sparse an operator of that kernel's.
+SPARSE = ("C=1", "KBUILD_CHECKSRC=1",
+          "CF=-D__CHECK_ENDIAN__ -D__typeof_unqual__=__typeof__ -Wno-unknown-attribute")
+# What that sparse says of each MODULE_*() of 7.2, which compares with __builtin_strlen().
+MODULE_INFO = re.compile(r"\w+\.c:\d+:1: error: bad constant expression$")
 
 
 def debug_kernel(run):
@@ -18,31 +24,26 @@ def debug_kernel(run):
              each_line=lambda line: run.say(line) if line.startswith("kernel:") else None)
 
 
-def module(run, variables, fresh):
-    """Builds in a tree of its own; a complaint about one of our files is a failure."""
+def module(run):
+    """Builds in a tree of its own, with all warnings of gcc's and sparse's; a complaint about
+    one of our files is a failure."""
     if not os.path.isdir(f"{TREE}/{DRIVER}"):
         raise Skip("there is no driver yet")
     out = f"{OUT}/build"
-    if fresh:
-        shutil.rmtree(f"{out}/{run.check.kernel}", ignore_errors=True)
+    shutil.rmtree(f"{out}/{run.check.kernel}", ignore_errors=True)
     status, output = run.command(
-        [f"{HERE}/build-module", "--kernel", run.check.kernel, *variables],
+        [f"{HERE}/build-module", "--kernel", run.check.kernel, "W=1", *SPARSE],
         env={"MOVGEM_OUT": out})
     # Paths into the kernel's headers are its own business; all others are ours.
     ours = [line for line in output.splitlines()
             if re.search(r"warning:|error:|WARNING: modpost|: \*\*\* ", line)
             and not re.match(r"(/usr/src/|/\S*/kernel-debug-[0-9a-f]+/source/|\./|include/|arch/)",
-                             line)]
+                             line)
+            and not (run.check.kernel == "7.2" and MODULE_INFO.match(line))]
+    if not status and "  CHECK " not in output:
+        ours.append("sparse has looked at nothing")
     if status or ours:
         raise Failure("\n".join(ours or [f"status {status}", tail(output)]))
-
-
-def compiles(run):
-    module(run, ["W=1"], True)
-
-
-def sparse(run):
-    module(run, ["C=2", "CF=-D__CHECK_ENDIAN__ -Wno-unknown-attribute"], False)
 
 
 def uapi(compiler, language, standard, run):
@@ -78,9 +79,7 @@ def checks():
         Check("build/uapi-c++", functools.partial(uapi, "g++", "cc", "c++11")),
         Check("build/debug-kernel", debug_kernel, "debug"),
     ]
-    for kernel in KERNELS:
-        found += [Check(f"build/{kernel}/module-W=1", compiles, kernel),
-                  Check(f"build/{kernel}/sparse", sparse, kernel)]
+    found += [Check(f"build/{kernel}/module", module, kernel) for kernel in KERNELS]
     found += [Check("build/igt-tests", igt_tests), Check("build/doc", doc)]
     for check in found:
         check.alone = True
