@@ -18,5 +18,5 @@ def quick(run):
 
 
 def checks():
-    return [Check("demo/6.12/movable_ops", quick, "6.12", "movable_ops", alone=True),
-            Check("demo/7.2/folio", quick, "7.2", "folio", alone=True)]
+    return [Check("demo/6.12/movable_ops", quick, "6.12", "movable_ops"),
+            Check("demo/7.2/folio", quick, "7.2", "folio")]

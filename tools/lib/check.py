@@ -41,14 +41,16 @@ def parse_args():
 
 
 def run_all(chosen, args, recorder):
-    """In order; neighbours that are guests several at a time, each of the others alone."""
-    while chosen:
-        some = [chosen.pop(0)]
-        while chosen and not some[0].alone and not chosen[0].alone:
-            some.append(chosen.pop(0))
-        with concurrent.futures.ThreadPoolExecutor(args.guests) as pool:
-            for future in [pool.submit(recorder.run, check, args) for check in some]:
-                future.result()
+    """First what wants the machine to itself, then the guests, several at a time: those that
+    take longest first, or one of them would be all that is left in the end."""
+    guests = [check for check in chosen if not check.alone]
+    for check in chosen:
+        if check.alone:
+            recorder.run(check, args)
+    guests.sort(key=lambda check: -checklib.SLOWNESS.get(check.kernel, 1))
+    with concurrent.futures.ThreadPoolExecutor(args.guests) as pool:
+        for future in [pool.submit(recorder.run, check, args) for check in guests]:
+            future.result()
 
 
 def gist(text, limit=4):
