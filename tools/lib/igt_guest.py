@@ -36,18 +36,17 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expe
     """
     if not os.path.exists(f"{checklib.BUILD}/igt/test-list.txt"):
         raise checklib.Skip("there is no out/build/igt/test-list.txt: build/igt-tests failed")
-    share = run.directory()
-    devices, options = options, prepare(run, share, options)
-    limit = limit or run.args.igt_timeout
-    if tests is None:
-        without = [*without, *checklib.own_igt()]
     # --igt chooses among the tests of this guest.
-    # The runner matches names such as igt@movgem_create@sizes.
-    chosen = "^" + "".join(f"(?=.*(?:{regex.replace('^', '^igt@')}))"
-                           for regex in (tests, run.args.igt) if regex)
-    others = f"^igt@({'|'.join(without)})@" if without else "^$"
-    slow = checklib.SLOWNESS.get(run.check.kernel, 1)
-    follower = igt_results.Follower(share, run.say)
+    chosen = [re.compile(regex) for regex in (tests, run.args.igt) if regex]
+    without = {*without, *(checklib.own_igt() if tests is None else ())}
+
+    def wanted(name):
+        return name.partition("@")[0] not in without and all(map(
+            lambda regex: regex.search(name), chosen))
+    share = run.directory()
+    devices, options = options, prepare(run, share, options, wanted)
+    limit = limit or run.args.igt_timeout
+    follower = igt_results.Follower(run.say)
     problems = []
     thread = None
     if host:
@@ -61,15 +60,14 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expe
         thread = threading.Thread(target=supervise, daemon=True)
         thread.start()
     try:
-        status, output = run.guest(options, shlex.join(["sh", "/share/check", chosen, others,
-                                                        str(slow)]), timeout=limit, each_line=follower.line)
+        status, output = run.guest(options, command(run), timeout=limit, each_line=follower.line)
     except checklib.Failure as reason:
         status, output = 124, str(reason)
     if thread:
         thread.join(10)
 
     results = igt_results.load(share)
-    cases = igt_results.cases(results, expected)
+    cases = igt_results.cases(results, expected) + list(igt_results.unseen(share, results))
     again = igt_results.repeatable(results, expected)
     # HOST does things to one guest only.
     passed = repeat(run, share, again, devices, expected) if not host else ()
@@ -91,29 +89,40 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expe
         raise checklib.Failure("\n".join(problems))
 
 
-def prepare(run, share, options):
-    """Puts what tools/guest/check needs into SHARE; returns tools/vm's options, OPTIONS too."""
+def prepare(run, share, options, wanted):
+    """Puts what tools/guest/check needs into SHARE, with the subtests that WANTED(name) chooses;
+    returns tools/vm's options, OPTIONS too."""
     for script in "check", "igt-lib":
         shutil.copy(f"{checklib.TREE}/tools/guest/{script}", share)
     shutil.copy(f"{checklib.selftest_modules(run)}/importer.ko", share)
-    return ["--udev", "--share", share, "--log", f"{share}/console.log", *options]
+    igt_results.write_list(f"{share}/list", f"{checklib.BUILD}/igt", wanted)
+    return ["--udev", "--share", share, "--log", f"{share}/console.log",
+            *(["--kmemleak"] if run.check.kmemleak else []), *options]
+
+
+def command(run, *parts):
+    """tools/guest/check, with the directories of its results if not in SHARE itself."""
+    return shlex.join(["sh", "/share/check", str(checklib.SLOWNESS.get(run.check.kernel, 1)), *parts])
 
 
 def repeat(run, share, names, options, expected):
-    """Runs subtests TIMES times more, in a guest of their own, unless they are more
-    than REPEATABLE; returns the names of those that passed every time."""
+    """Runs the programs of some subtests TIMES times more, in a guest of their own, unless the
+    subtests are more than REPEATABLE; returns the names of those that passed every time."""
     if not 0 < len(names) <= REPEATABLE:
         return ()
     run.say(f"failed, and is repeated {TIMES} times: {' '.join(names)}")
     parts = [str(number) for number in range(1, TIMES + 1)]
+    with open(f"{share}/list", encoding="utf-8") as file:
+        before = file.read().split()
+    # All that ran of its program: what failed may have failed for what ran before it.
+    programs = {name.partition("@")[0] for name in names}
     share = f"{share}/again"
     os.mkdir(share)
-    options = prepare(run, share, options)
-    chosen = f"^igt@({'|'.join(re.escape(name) for name in names)})$"
-    command = ["sh", "/share/check", chosen, "^$", str(checklib.SLOWNESS.get(run.check.kernel, 1))]
+    options = prepare(run, share, options, lambda name: f"igt@{name}" in before
+                      and name.partition("@")[0] in programs)
     try:
-        status, _ = run.guest(options, shlex.join(command + parts), timeout=run.args.igt_timeout,
-                              each_line=igt_results.Follower(share, run.say).line)
+        status, _ = run.guest(options, command(run, *parts), timeout=run.args.igt_timeout,
+                              each_line=igt_results.Follower(run.say).line)
     except checklib.Failure:
         status = 124
     if status:
@@ -169,14 +178,14 @@ def judge_skips(cases, may_skip, problems):
 
 
 def judge_kmemleak(run, share, problems):
-    """Adds what kmemleak found that movgem allocated: of a kernel that has it, tools/guest/check
-    leaves a report from before rmmod and one from after."""
+    """Adds what kmemleak found that movgem allocated: where it is on, tools/guest/check leaves
+    a report from before rmmod and one from after."""
     for when in ("loaded", "unloaded"):
         try:
             with open(f"{share}/kmemleak-{when}", encoding="utf-8", errors="replace") as file:
                 reports = re.split(r"(?=^unreferenced object)", file.read(), flags=re.MULTILINE)
         except OSError:
-            if run.check.kernel == "debug":
+            if run.check.kmemleak:
                 problems.append(f"there is no report of kmemleak, module {when}")
             continue
         # Functions of a module that is gone have no name; no other module is removed.

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What igt_runner says: live, on its output, and in the end, in results.json."""
+"""What igt_runner is to run and what it says: live, on its output, and in the end, in
+results.json."""
 
 import json
 import os
 import re
 import subprocess
-import time
 
 from junit import Case
 
 # A subtest that only drew a warning from the kernel has failed all the same.
-OUTCOME = {"pass": "pass", "skip": "skip", "notrun": "skip"}
+# One that was not run comes of another in its process that was the end of it.
+OUTCOME = {"pass": "pass", "skip": "skip"}
 
 # But not one during which memory offlining told, as it does at warning level and
 # rate limited, of pages that it must try again: those of a program in use, say.
@@ -38,31 +39,37 @@ def excused(warnings, expected=None):
     return not warnings.strip()
 
 
-class Follower:
-    """Passes on igt_runner's progress, one line as each subtest begins: what became of the
-    one before, with its seconds."""
+def write_list(path, programs, wanted):
+    """Writes igt_runner's --test-list: the subtests program@subtest of the programs in the
+    directory PROGRAMS of which WANTED(name) is true. They are asked here: in a guest of the debug
+    kernel that takes the runner a minute."""
+    with open(f"{programs}/test-list.txt", encoding="utf-8") as file:
+        names = [name for line in file if "TESTLIST" not in line for name in line.split()]
+    with open(path, "w", encoding="utf-8") as file:
+        for name in names:
+            listed = subprocess.run([f"{programs}/{name}", "--list-subtests"], check=True,
+                                    stdout=subprocess.PIPE, text=True).stdout.split()
+            file.writelines(f"igt@{name}@{subtest}\n" for subtest in listed
+                            if wanted(f"{name}@{subtest}"))
 
-    def __init__(self, share, say):
-        self.share = share
+
+class Follower:
+    """Passes on igt_runner's progress: a line for each subtest that has ended."""
+
+    def __init__(self, say):
         self.say = say
-        self.current = None
-        self.since = 0.0
+        self.program = ""
 
     def line(self, text):
-        match = re.search(r"\[(\d+)/(\d+)\] (?:\([^)]* left\) )?(\S+)(?: \((.*)\))?$", text)
-        if match:
-            self.finish()
-            name = f"{match[3]}@{match[4]}" if match[4] else match[3]
-            self.current = f"{match[1]}/{match[2]} {name}"
-            self.since = time.monotonic()
+        begun = re.search(r"\[(\d+/\d+)\] (?:\([^)]* left\) )?(\S+)", text)
+        ended = re.match(r"Subtest (\S+): (\w+) \(([\d.]+)s\)", text)
+        if begun:
+            self.program = f"{begun[1]} {begun[2]}"
+        elif ended:
+            told = "" if ended[2] == "SUCCESS" else f"{ended[2]}, "
+            self.say(f"{self.program}@{ended[1]} ({told}{float(ended[3]):.1f} s)")
         elif text.startswith("check: "):
-            self.finish()
             self.say(text)
-
-    def finish(self):
-        if self.current:
-            self.say(f"{self.current} ({time.monotonic() - self.since:.1f} s)")
-        self.current = None
 
 
 def load(share):
@@ -96,6 +103,31 @@ def judge(name, test, expected=None):
 def cases(tests, expected=None):
     """The cases of TESTS, as load() has them. EXPECTED is excused()'s."""
     return [judge(name, test, expected) for name, test in tests.items()]
+
+
+def unseen(share, tests):
+    """The cases that igt_runner has not in TESTS, as load() has them of SHARE: subtests that did
+    not start, and programs that did not end as they should with none of their subtests failed."""
+    try:
+        with open(f"{share}/results/joblist.txt", encoding="utf-8") as file:
+            jobs = [line.split(None, 1) for line in file if line.strip()]
+    except OSError:
+        return
+    for number, job in enumerate(jobs):
+        names = [f"{job[0]}@{name}" for name in (job[1].strip().split(",") if job[1:] else ())]
+        missing = [name for name in names if f"igt@{name}" not in tests]
+        for name in missing:
+            yield Case(name, "fail", 0.0, "not run: its program ended before it")
+        try:
+            with open(f"{share}/results/{number}/journal.txt", encoding="utf-8") as file:
+                ends = re.findall(r"^exit:(-?\d+)", file.read(), re.MULTILINE)
+        except OSError:
+            ends = []
+        failed = any(tests[f"igt@{name}"]["result"] not in ("pass", "skip", "warn", "dmesg-warn")
+                     for name in names if name not in missing)
+        if ends[-1:] not in (["0"], ["77"]) and not failed and not missing:
+            yield Case(f"{job[0]}@exit", "fail", 0.0,
+                       f"the program ended with status {ends[-1] if ends else 'unknown'}")
 
 
 def own_word_only(test, expected=None):

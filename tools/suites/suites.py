@@ -183,7 +183,7 @@ def run_device(args, device, tests, share):
         os.mkdir(f"{share}/{part}")
         with open(f"{share}/{part}/list", "w", encoding="utf-8") as file:
             file.writelines(f"{test}\n" for test in some)
-    follower = igt_results.Follower(share, lambda text: say(f"{device}: {text}"))
+    follower = igt_results.Follower(lambda text: say(f"{device}: {text}"))
     reached = -1
     for number in range(GUESTS):
         output = []
@@ -193,7 +193,6 @@ def run_device(args, device, tests, share):
             follower.line(text)
 
         status = Guest(args, device, share, number).run(line)
-        follower.finish()
         if not status:
             break
         begun = sum(os.path.isdir(path) for part in tests
