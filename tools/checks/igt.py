@@ -4,7 +4,7 @@ then the module is removed and loaded again. Left out are the programs that othe
 groups run in guests of their own (OWN_IGT)."""
 
 import igt_results
-from checklib import STORES, Check, Failure
+from checklib import STORES, Check, Failure, own_igt
 from igt_guest import run_igt
 
 ORDER = 40
@@ -18,21 +18,44 @@ DEVICES = ["--qemu-arg=-device", "--qemu-arg=virtio-gpu-pci",
            "--qemu-arg=-device", "--qemu-arg=pci-testdev"]
 
 # What they test is the same for all page stores: they run with a kernel's first one.
-ANY_STORE = ("movgem_bad_input", "movgem_blit", "movgem_dumb", "movgem_faults",
-             "movgem_kms_async", "movgem_kms_colour", "movgem_kms_outputs", "movgem_kms_planes",
-             "movgem_submit", "movgem_vm_async", "movgem_vm_bind")
+ANY_STORE = ("movgem_bad_input", "movgem_blit", "movgem_dumb", "movgem_faults", "movgem_fdinfo",
+             "movgem_fuzz", "movgem_kms", "movgem_kms_async", "movgem_kms_colour",
+             "movgem_kms_outputs", "movgem_kms_planes", "movgem_runtime_pm", "movgem_submit",
+             "movgem_vm_async", "movgem_vm_bind")
+# They compare pictures and counts, in minutes on the debug kernel, which finds nothing else in
+# them than in the other tests of the same things.
+STOCK_ONLY = (r"^movgem_blit@(nearest|bilinear|wide|one-pixel|page-crossing)|"
+              r"^movgem_kms_planes@(alpha|blend|scale$|scale-fractions)|@ratios|@putback")
+# What is lost is lost the first time: where kmemleak looks on, and all takes up to twice the time,
+# not the tests that do the same many times, to meet a race or to compare pictures.
+REPEAT = ("hammer", "race", "random", "spoiled", "parallel", "stall", "offline", "writers",
+          "pressure", "everything", "sigkill", "jobs", "many", "moves", "moving", "one-each",
+          "at-once", "back-buffer", "formats", "blend", "ctm", "degamma", "every-core", "others-run")
+# Pages that do not move are there to compare with.
+PINNED = ("create", "madvise", "mmap", "prime", "share")
 # What never moves a page is the same on any kernel: one run of it will do.
 BASELINE = ("7.2", "pinned")
-# What only pages that move, or that the kernel knows as those of a file, are tested by.
-MAY_SKIP = {"movable_ops": ("movgem_gup",), "folio": (),
-            "pinned": ("movgem_batch", "movgem_gup", "movgem_pt")}
+# What only pages that the kernel knows as those of a file are tested by.
+MAY_SKIP = {"movable_ops": ("movgem_gup",), "folio": (), "pinned": ()}
+
+
+def choice(check):
+    """The tests of a guest, as a regular expression."""
+    any_store, repeat = f"^({'|'.join(ANY_STORE)})(?=@)", f"@.*({'|'.join(REPEAT)})"
+    if check.store == "pinned":
+        return f"^movgem_({'|'.join(PINNED)})@"
+    if check.kmemleak:
+        return f"^(?!.*({STOCK_ONLY}|{repeat}))"
+    if check.kernel == "debug":
+        # The others of them run with kmemleak.
+        return f"^(?!.*({STOCK_ONLY}))(?!{any_store}(?!.*{repeat}))"
+    return "." if check.store == STORES[check.kernel][0] else f"^(?!{any_store})"
 
 
 def guest(run):
     kernel, store = run.check.kernel, run.check.store
     run_igt(run, ["--mem", MEMORY[kernel], "--dimm", DIMM[kernel], *DEVICES],
-            without=() if store == STORES[kernel][0] else ANY_STORE,
-            may_skip=MAY_SKIP[store])
+            tests=choice(run.check), without=own_igt(), may_skip=MAY_SKIP[store])
 
 
 # What a test said on its stderr, and the kernel: may it be repeated?
@@ -60,5 +83,6 @@ def self_check(_):
 
 def checks():
     return [Check("igt/self-check", self_check)] + [
-        Check(f"igt/{kernel}/{store}", guest, kernel, store)
+        Check(f"igt/{kernel}/{store}", guest, kernel, store,
+              kmemleak=(kernel, store) == ("debug", "folio"))
         for kernel, stores in STORES.items() for store in stores if (kernel, store) != BASELINE]
