@@ -113,7 +113,8 @@ bo_label(struct movgem_bo *bo, const char *label)
    };
    int ret;
 
-   if (!strcmp(bo->label, label ? label : ""))
+   /* Others who have it may have named it anew meanwhile. */
+   if (!bo->shared && !strcmp(bo->label, label ? label : ""))
       return 0;
    ret = movgem_ioctl(bo->dev->fd, DRM_IOCTL_MOVGEM_BO_LABEL, &args);
    /* It is short enough then. */

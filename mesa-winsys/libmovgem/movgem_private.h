@@ -65,6 +65,7 @@ struct movgem_bo {
    void *map;
    size_t map_size;
 
+   /* What it was last named here. */
    char label[DRM_MOVGEM_BO_LABEL_MAX];
 
    /* Exported, imported, its handle is known: it is in dev->handles. */

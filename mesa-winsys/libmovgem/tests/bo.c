@@ -229,6 +229,13 @@ void test_share(void)
 	expect_words(map_of(bo), SIZE, 2);
 	check_ret(movgem_bo_madvise(bo, DRM_MOVGEM_MADV_DONTNEED, NULL),
 		  -EBUSY);
+	/* It has one name, the last one that any of them gave. */
+	check_ret(movgem_bo_set_label(theirs, "theirs"), 0);
+	expect_gems("theirs", 0, 1);
+	check_ret(movgem_bo_set_label(bo, "shared"), 0);
+	expect_gems("shared", 0, 1);
+	check_ret(movgem_bo_set_label(theirs, NULL), 0);
+	expect_gems("shared", 0, 0);
 	check_ret(movgem_device_get_shared(dev, &list, &count), 0);
 	check(count == 1 && list[0] == bo);
 	movgem_bo_unref(list[0]);
