@@ -23,6 +23,13 @@ retained(struct movgem_bo *bo, uint32_t madv)
    return !movgem_bo_madvise(bo, madv, &is) && is;
 }
 
+/* It was mapped before there was to be that much behind each map. */
+static bool
+lacks_slack(const struct movgem_bo *bo)
+{
+   return bo->map && bo->map_size - bo->size < bo->dev->map_slack;
+}
+
 static void
 cache_remove(struct movgem_bo *bo)
 {
@@ -52,8 +59,8 @@ movgem_cache_put(struct movgem_bo *bo)
    struct movgem_device *dev = bo->dev;
    const unsigned bucket = bucket_of(dev, bo->size);
 
-   if (!bo->plain || bo->shared || bucket >= CACHE_BUCKETS ||
-       !dev->cache_max_size)
+   if (!bo->plain || bo->shared || lacks_slack(bo) ||
+       bucket >= CACHE_BUCKETS || !dev->cache_max_size)
       return false;
 
    bo->idle_since = movgem_now();

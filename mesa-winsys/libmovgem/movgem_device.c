@@ -249,8 +249,11 @@ movgem_public void
 movgem_device_set_map_slack(struct movgem_device *dev, size_t size)
 {
    pthread_mutex_lock(&dev->lock);
-   if (size > dev->map_slack)
+   if (size > dev->map_slack) {
       dev->map_slack = size;
+      /* Those that are kept have maps with less behind them. */
+      movgem_cache_trim(dev, INT64_MAX);
+   }
    pthread_mutex_unlock(&dev->lock);
 }
 

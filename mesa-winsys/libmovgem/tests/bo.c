@@ -259,15 +259,11 @@ void test_share(void)
 	movgem_device_unref(other);
 }
 
-/* What follows a map may be written to, and is nobody's. */
-void test_slack(void)
+/* Of 20 that are mapped at a time none is in what follows another one's map. */
+static void expect_slack(struct movgem_device *dev, size_t slack)
 {
-	struct movgem_device *dev = open_device();
-	const size_t slack = 40000;
 	struct movgem_bo *bos[20];
 
-	movgem_device_set_map_slack(dev, slack);
-	movgem_device_set_map_slack(dev, 100);
 	for (int i = 0; i < 20; i++) {
 		bos[i] = make(dev, SIZE, "slack");
 		fill_words(map_of(bos[i]), SIZE, i);
@@ -285,6 +281,34 @@ void test_slack(void)
 		expect_words(map_of(bos[i]), SIZE, i);
 		movgem_bo_unref(bos[i]);
 	}
+}
+
+/* What follows a map may be written to, and is nobody's; also that of a BO that
+ * was mapped when there was less of it, and comes back from the cache.
+ */
+void test_slack(void)
+{
+	struct movgem_device *dev = open_device();
+	const size_t slack = 40000;
+	struct movgem_bo *bos[20];
+
+	movgem_device_set_cache(dev, 40 * SIZE, 3600 * 1000);
+	for (int i = 0; i < 20; i++) {
+		bos[i] = make(dev, SIZE, "slack");
+		map_of(bos[i]);
+	}
+	/* Half of them are in the cache when there is to be more, half come then. */
+	for (int i = 0; i < 10; i++)
+		movgem_bo_unref(bos[i]);
+	movgem_device_set_map_slack(dev, slack);
+	movgem_device_set_map_slack(dev, 100);
+	for (int i = 10; i < 20; i++)
+		movgem_bo_unref(bos[i]);
+	expect_slack(dev, slack);
+
+	/* Those that have it are kept. */
+	expect_gems("slack", 'd', 20);
+	expect_slack(dev, slack);
 	movgem_device_unref(dev);
 }
 
