@@ -287,6 +287,8 @@ movgem_vm_destroy(struct movgem_device *dev, uint32_t vm_id);
  *
  * \param flags  0, to return when all is done; or DRM_MOVGEM_VM_BIND_ASYNC.
  *               With 0 there may be DRM_MOVGEM_SYNCS_MAX - 1 syncs.
+ *
+ * \return 0; or what the ioctl says, and nothing has changed
  */
 int
 movgem_vm_bind(struct movgem_device *dev, uint32_t vm_id, uint32_t flags,

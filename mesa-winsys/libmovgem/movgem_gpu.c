@@ -8,7 +8,7 @@
 #include "movgem_private.h"
 
 #include <string.h>
-#include <unistd.h>
+#include <sys/ioctl.h>
 
 movgem_public int
 movgem_vm_create(struct movgem_device *dev, uint32_t *vm_id)
@@ -30,24 +30,42 @@ movgem_vm_destroy(struct movgem_device *dev, uint32_t vm_id)
 }
 
 static int
-vm_bind(struct movgem_device *dev, uint32_t vm_id,
+vm_bind(struct movgem_device *dev, uint32_t vm_id, uint32_t flags,
         const struct drm_movgem_bind_op *ops, uint32_t op_count,
         const struct drm_movgem_sync *syncs, uint32_t sync_count)
 {
    struct drm_movgem_vm_bind args = {
       .vm_id = vm_id,
-      .flags = DRM_MOVGEM_VM_BIND_ASYNC,
+      .flags = flags,
       .op_count = op_count,
       .ops = (uintptr_t)ops,
       .sync_count = sync_count,
       .syncs = (uintptr_t)syncs,
    };
 
-   return movgem_ioctl(dev->fd, DRM_IOCTL_MOVGEM_VM_BIND, &args);
+   if (flags & DRM_MOVGEM_VM_BIND_ASYNC)
+      return movgem_ioctl(dev->fd, DRM_IOCTL_MOVGEM_VM_BIND, &args);
+   /* Not repeated: after a signal they may be queued already. */
+   return ioctl(dev->fd, DRM_IOCTL_MOVGEM_VM_BIND, &args) ? -errno : 0;
 }
 
-/* The ioctl itself can wait, but after a signal it does not tell whether the
- * operations are queued or not. So the wait is a step of its own.
+/* \return 0, or -EINVAL for a syncobj that has no fence */
+static int
+wait_queued(struct movgem_device *dev, uint32_t syncobj)
+{
+   struct drm_syncobj_wait args = {
+      .handles = (uintptr_t)&syncobj,
+      .count_handles = 1,
+      .timeout_nsec = INT64_MAX,
+   };
+
+   return movgem_ioctl(dev->fd, DRM_IOCTL_SYNCOBJ_WAIT, &args);
+}
+
+/* The ioctl itself waits, up to the first signal. From there a syncobj does, if
+ * it tells that the operations are queued: it takes no file, as a sync_file
+ * would. Nor does it tell of errors, but what is queued is applied, whatever
+ * happens to the VM meanwhile.
  */
 static int
 vm_bind_wait(struct movgem_device *dev, uint32_t vm_id,
@@ -56,7 +74,7 @@ vm_bind_wait(struct movgem_device *dev, uint32_t vm_id,
 {
    struct drm_movgem_sync all[DRM_MOVGEM_SYNCS_MAX];
    struct drm_movgem_sync *done = &all[sync_count];
-   int ret, sync_file;
+   int ret;
 
    if (sync_count >= DRM_MOVGEM_SYNCS_MAX)
       return -EINVAL;
@@ -67,16 +85,13 @@ vm_bind_wait(struct movgem_device *dev, uint32_t vm_id,
    if (ret)
       return ret;
 
-   ret = vm_bind(dev, vm_id, ops, op_count, all, sync_count + 1);
-   if (!ret)
-      ret = movgem_syncobj_wait(dev, done->handle, 0, INT64_MAX);
-   /* Only a sync_file tells of errors. */
-   if (!ret)
-      ret = movgem_syncobj_export_sync_file(dev, done->handle, 0, &sync_file);
-   if (!ret) {
-      ret = movgem_sync_file_wait(sync_file, INT64_MAX);
-      close(sync_file);
-   }
+   do {
+      ret = vm_bind(dev, vm_id, 0, ops, op_count, all, sync_count + 1);
+      if (ret != -EINTR)
+         break;
+      ret = wait_queued(dev, done->handle);
+      /* Not queued: somebody did not wait whose dma-buf is to be bound. */
+   } while (ret == -EINVAL);
    movgem_syncobj_destroy(dev, done->handle);
    return ret;
 }
@@ -90,7 +105,7 @@ movgem_vm_bind(struct movgem_device *dev, uint32_t vm_id, uint32_t flags,
       return vm_bind_wait(dev, vm_id, ops, op_count, syncs, sync_count);
    if (flags != DRM_MOVGEM_VM_BIND_ASYNC)
       return -EINVAL;
-   return vm_bind(dev, vm_id, ops, op_count, syncs, sync_count);
+   return vm_bind(dev, vm_id, flags, ops, op_count, syncs, sync_count);
 }
 
 movgem_public int

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -212,6 +213,50 @@ void test_bind(void)
 	rig_close(&rig);
 }
 
+/* From here on no more files can be opened, until the limit is put back. */
+static struct rlimit exhaust_fds(void)
+{
+	struct rlimit old, limit;
+	int next = dup(STDERR_FILENO);
+
+	check(next >= 0);
+	close(next);
+	check(!getrlimit(RLIMIT_NOFILE, &old));
+	limit = old;
+	limit.rlim_cur = next;
+	check(!setrlimit(RLIMIT_NOFILE, &limit));
+	check(dup(STDERR_FILENO) < 0 && errno == EMFILE);
+	return old;
+}
+
+/* What a bind says is what it has done, also when no more files can be opened. */
+void test_bind_full(void)
+{
+	struct drm_movgem_bo_info info;
+	struct rlimit limit;
+	struct rig rig;
+	uint64_t va;
+
+	rig_open(&rig);
+	va = rig.gpu.next_va;
+	limit = exhaust_fds();
+	check_ret(movgem_vm_map(rig.dev, rig.gpu.vm, rig.dst, 0, va, SIZE, 0),
+		  0);
+	check_ret(movgem_bo_info(rig.dst, &info), 0);
+	check_ret(info.gpu_maps, 2);
+	check_ret(movgem_vm_map(rig.dev, rig.gpu.vm, rig.dst, SIZE, va, SIZE,
+				0), -EINVAL);
+	check_ret(movgem_vm_map(rig.dev, 12345, rig.dst, 0, va, SIZE, 0),
+		  -ENOENT);
+	check_ret(movgem_bo_info(rig.dst, &info), 0);
+	check_ret(info.gpu_maps, 2);
+	check_ret(movgem_vm_unmap(rig.dev, rig.gpu.vm, va, SIZE), 0);
+	check_ret(movgem_bo_info(rig.dst, &info), 0);
+	check_ret(info.gpu_maps, 1);
+	check(!setrlimit(RLIMIT_NOFILE, &limit));
+	rig_close(&rig);
+}
+
 static volatile sig_atomic_t signals;
 static struct gpu *gate;
 
@@ -222,25 +267,26 @@ static void on_signal(int signal)
 		gpu_open_gate(gate);
 }
 
-/* A bind that waits, under a storm of signals: it neither gives up nor does
- * anything twice.
- */
-void test_bind_signals(void)
+static void bind_signals(bool full)
 {
 	struct sigaction action = { .sa_handler = on_signal }, old;
 	const struct itimerval storm = { { 0, 5000 }, { 0, 5000 } }, calm = {};
 	struct drm_movgem_bind_op op = {};
 	struct drm_movgem_sync sync = {};
 	struct drm_movgem_bo_info info;
+	struct rlimit limit;
 	struct rig rig;
 
 	rig_open(&rig);
 	gate = &rig.gpu;
+	signals = 0;
 	sync.handle = new_syncobj(&rig);
 	op.handle = movgem_bo_get_handle(rig.src);
 	op.va = rig.gpu.next_va;
 	op.size = SIZE;
 	copy(&rig, true, 0, sync.handle);
+	if (full)
+		limit = exhaust_fds();
 	/* Without SA_RESTART, so that calls are interrupted. */
 	check(!sigaction(SIGALRM, &action, &old));
 	check(!setitimer(ITIMER_REAL, &storm, NULL));
@@ -253,8 +299,19 @@ void test_bind_signals(void)
 	alarm(600);
 	check_ret(movgem_bo_info(rig.src, &info), 0);
 	check_ret(info.gpu_maps, 2);
+	if (full)
+		check(!setrlimit(RLIMIT_NOFILE, &limit));
 	check_ret(movgem_syncobj_destroy(rig.dev, sync.handle), 0);
 	rig_close(&rig);
+}
+
+/* A bind that waits, under a storm of signals: it neither gives up nor does
+ * anything twice; also where no more files can be opened.
+ */
+void test_bind_signals(void)
+{
+	bind_signals(false);
+	bind_signals(true);
 }
 
 void test_syncobj(void)

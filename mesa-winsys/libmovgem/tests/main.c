@@ -18,6 +18,7 @@ static const struct test tests[] = {
 	{ "jobs", test_jobs },
 	{ "faults", test_faults },
 	{ "bind", test_bind },
+	{ "bind-full", test_bind_full },
 	{ "bind-signals", test_bind_signals },
 	{ "syncobj", test_syncobj },
 	{ "timeline", test_timeline },

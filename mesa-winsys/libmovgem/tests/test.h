@@ -30,6 +30,7 @@ void test_threads(void);
 void test_jobs(void);
 void test_faults(void);
 void test_bind(void);
+void test_bind_full(void);
 void test_bind_signals(void);
 void test_syncobj(void);
 void test_timeline(void);
