@@ -496,3 +496,61 @@ void test_threads(void)
 	for (int i = 0; i < 4; i++)
 		check(!pthread_join(threads[i], NULL));
 }
+
+/* What all threads of test_meet() have; the file is the device's. */
+struct common {
+	int fd, dmabuf;
+	struct movgem_device *dev;
+};
+
+static void *meet(void *arg)
+{
+	const struct common *common = arg;
+	struct movgem_device *dev;
+	struct movgem_bo *bo;
+
+	for (unsigned int i = 0; i < 1000; i++) {
+		check_ret(movgem_bo_import(common->dev, common->dmabuf, &bo),
+			  0);
+		expect_words(map_of(bo), SIZE / 4, 7);
+		movgem_bo_unref(bo);
+		check_ret(movgem_device_create(common->fd, &dev), 0);
+		check(dev == common->dev);
+		movgem_device_unref(dev);
+	}
+	return NULL;
+}
+
+/* All threads import the same dma-buf of another file: whoever is the last that
+ * has it closes the handle while the others ask for it.
+ */
+void test_meet(void)
+{
+	struct movgem_device *owner = open_device();
+	struct movgem_bo *theirs = make(owner, SIZE / 4, "meet");
+	struct common common = { .fd = open_render() };
+	uint64_t before = settled_bos(owner);
+	struct movgem_bo **list;
+	pthread_t threads[4];
+	unsigned int count;
+	int fd;
+
+	check_ret(movgem_device_create(common.fd, &common.dev), 0);
+	fill_words(map_of(theirs), SIZE / 4, 7);
+	check_ret(movgem_bo_export(theirs, &common.dmabuf), 0);
+	for (int i = 0; i < 4; i++)
+		check(!pthread_create(&threads[i], NULL, meet, &common));
+	for (int i = 0; i < 4; i++)
+		check(!pthread_join(threads[i], NULL));
+	check_ret(movgem_device_get_shared(common.dev, &list, &count), 0);
+	check(!list && !count);
+	close(common.dmabuf);
+	close(common.fd);
+	fd = movgem_device_get_fd(common.dev);
+	movgem_device_unref(common.dev);
+	check(fcntl(fd, F_GETFD) < 0 && errno == EBADF);
+	expect_words(map_of(theirs), SIZE / 4, 7);
+	expect_bos(owner, before);
+	movgem_bo_unref(theirs);
+	movgem_device_unref(owner);
+}

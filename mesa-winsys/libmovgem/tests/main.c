@@ -15,6 +15,7 @@ static const struct test tests[] = {
 	{ "cache", test_cache },
 	{ "cache-limits", test_cache_limits },
 	{ "threads", test_threads },
+	{ "meet", test_meet },
 	{ "jobs", test_jobs },
 	{ "faults", test_faults },
 	{ "bind", test_bind },

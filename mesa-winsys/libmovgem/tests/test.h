@@ -27,6 +27,7 @@ void test_slack(void);
 void test_cache(void);
 void test_cache_limits(void);
 void test_threads(void);
+void test_meet(void);
 void test_jobs(void);
 void test_faults(void);
 void test_bind(void);
