@@ -366,23 +366,18 @@ static int movgem_bo_unmap_plane(struct bo *bo, struct vma *vma)
 	return 0;
 }
 
-static uint32_t access_of(const struct mapping *mapping)
-{
-	uint32_t access = 0;
-
-	if (mapping->vma->map_flags & BO_MAP_READ)
-		access |= MOVGEM_ACCESS_READ;
-	if (mapping->vma->map_flags & BO_MAP_WRITE)
-		access |= MOVGEM_ACCESS_WRITE;
-	return access;
-}
+/*
+ * For reading and writing, whatever a mapping is for: of locks inside a lock minigbm passes the
+ * mapping of the first one.
+ */
+#define ANY_ACCESS (MOVGEM_ACCESS_READ | MOVGEM_ACCESS_WRITE)
 
 /* The CPU is going to access it: what others do with it has to have ended. */
 static int movgem_bo_invalidate(struct bo *bo, struct mapping *mapping)
 {
 	struct movgem_bo *mbo = find_bo(bo->drv, mapping->vma->handle);
 
-	return mbo ? movgem_bo_begin_access(mbo, access_of(mapping)) : -EINVAL;
+	return mbo ? movgem_bo_begin_access(mbo, ANY_ACCESS) : -EINVAL;
 }
 
 /* The CPU has accessed it: others have to see that. */
@@ -390,7 +385,7 @@ static int movgem_bo_flush(struct bo *bo, struct mapping *mapping)
 {
 	struct movgem_bo *mbo = find_bo(bo->drv, mapping->vma->handle);
 
-	return mbo ? movgem_bo_end_access(mbo, access_of(mapping)) : -EINVAL;
+	return mbo ? movgem_bo_end_access(mbo, ANY_ACCESS) : -EINVAL;
 }
 
 static int movgem_bo_get_plane_fd(struct bo *bo, size_t plane)

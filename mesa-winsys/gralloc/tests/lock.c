@@ -135,6 +135,41 @@ void test_lock_waits(void)
 	alloc_close(&alloc);
 }
 
+/* Locks inside a lock, which may be for more than that one: gralloc has the
+ * mapping of the first one invalidated, and of all unlocks only the last one
+ * comes by here.
+ */
+void test_lock_nested(void)
+{
+	static const uint32_t flags[] = {
+		BO_MAP_READ, BO_MAP_WRITE, BO_MAP_READ_WRITE,
+	};
+	const uint32_t all = MOVGEM_ACCESS_READ | MOVGEM_ACCESS_WRITE;
+	struct alloc alloc;
+	struct bo *bo;
+
+	alloc_open(&alloc);
+	bo = make(&alloc, WIDTH, HEIGHT, FORMAT, USE);
+	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
+		struct mapping *mapping;
+		void *map = lock(bo, flags[i], 0, &mapping);
+
+		access_begun = 0;
+		access_ended = 0;
+		check_ret(drv_bo_invalidate(bo, mapping), 0);
+		check_ret(access_begun, all);
+		fill_words(map, bo->meta.sizes[0], i);
+		unlock(bo, mapping);
+		check_ret(access_ended, all);
+
+		expect_words(lock(bo, BO_MAP_READ, 0, &mapping),
+			     bo->meta.sizes[0], i);
+		unlock(bo, mapping);
+	}
+	drv_bo_destroy(bo);
+	alloc_close(&alloc);
+}
+
 static uint32_t new_syncobj(struct alloc *alloc)
 {
 	uint32_t syncobj;

@@ -15,6 +15,7 @@ static const struct test tests[] = {
 	{ "bad", test_bad },
 	{ "lock", test_lock },
 	{ "lock-waits", test_lock_waits },
+	{ "lock-nested", test_lock_nested },
 	{ "fences", test_fences },
 	{ "foreign-fences", test_foreign_fences },
 	{ "process", test_process },

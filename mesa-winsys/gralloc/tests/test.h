@@ -71,6 +71,11 @@ unsigned int pins(struct alloc *alloc, struct bo *bo);
 void describe(struct bo *bo, struct drv_import_fd_data *data);
 void close_fds(struct drv_import_fd_data *data, size_t planes);
 
+/* What the backend asks of the libraries goes through wrap.c: all accesses that
+ * have begun and ended since a test set these to 0.
+ */
+extern uint32_t access_begun, access_ended;
+
 /* The tests */
 
 void test_formats(void);
@@ -80,6 +85,7 @@ void test_modifiers(void);
 void test_bad(void);
 void test_lock(void);
 void test_lock_waits(void);
+void test_lock_nested(void);
 void test_fences(void);
 void test_foreign_fences(void);
 void test_process(void);
