@@ -33,9 +33,21 @@
 struct movgem_priv {
 	struct movgem_device *dev;
 
-	/* GEM handle to struct movgem_bo, with a reference for all users of the handle. */
+	/* GEM handle to struct handle. */
 	pthread_mutex_t lock;
-	void *bos;
+	void *handles;
+};
+
+/*
+ * What is known of a GEM handle. minigbm counts users of handles, too, but a new one only after
+ * bo_import(): if another thread's is gone until then, it has a handle destroyed that has a user.
+ */
+struct handle {
+	/* One reference for all users. */
+	struct movgem_bo *bo;
+
+	/* Planes of buffers, from bo_import(), or when they are made, to bo_release(). */
+	unsigned int users;
 };
 
 /* What the planes of the display show and the GPU draws to. */
@@ -79,8 +91,8 @@ static int movgem_init(struct driver *drv)
 	if (!priv)
 		return -ENOMEM;
 
-	priv->bos = drmHashCreate();
-	if (!priv->bos) {
+	priv->handles = drmHashCreate();
+	if (!priv->handles) {
 		free(priv);
 		return -ENOMEM;
 	}
@@ -88,7 +100,7 @@ static int movgem_init(struct driver *drv)
 	ret = movgem_device_create(drv->fd, &priv->dev);
 	if (ret) {
 		drv_loge("movgem: no device: %s\n", strerror(-ret));
-		drmHashDestroy(priv->bos);
+		drmHashDestroy(priv->handles);
 		free(priv);
 		return ret;
 	}
@@ -116,63 +128,121 @@ static int movgem_init(struct driver *drv)
 static void movgem_close(struct driver *drv)
 {
 	struct movgem_priv *priv = drv->priv;
-	unsigned long handle;
-	void *bo;
+	unsigned long key;
+	void *value;
 
 	/* Whoever closes it with buffers left does not want them any more. */
-	while (drmHashFirst(priv->bos, &handle, &bo) == 1) {
-		drmHashDelete(priv->bos, handle);
-		movgem_bo_unref(bo);
+	while (drmHashFirst(priv->handles, &key, &value) == 1) {
+		struct handle *handle = value;
+
+		drmHashDelete(priv->handles, key);
+		movgem_bo_unref(handle->bo);
+		free(handle);
 	}
-	drmHashDestroy(priv->bos);
+	drmHashDestroy(priv->handles);
 	pthread_mutex_destroy(&priv->lock);
 	movgem_device_unref(priv->dev);
 	free(priv);
 	drv->priv = NULL;
 }
 
+/* With the lock; NULL if it is not known. */
+static struct handle *find_handle(struct movgem_priv *priv, uint32_t number)
+{
+	void *value;
+
+	return drmHashLookup(priv->handles, number, &value) ? NULL : value;
+}
+
 /* The buffer of a handle, which is there as long as its users are. */
-static struct movgem_bo *find_bo(struct driver *drv, uint32_t handle)
+static struct movgem_bo *find_bo(struct driver *drv, uint32_t number)
 {
 	struct movgem_priv *priv = drv->priv;
-	void *bo = NULL;
+	struct movgem_bo *mbo;
+	struct handle *handle;
 
 	pthread_mutex_lock(&priv->lock);
-	if (drmHashLookup(priv->bos, handle, &bo))
-		bo = NULL;
+	handle = find_handle(priv, number);
+	mbo = handle ? handle->bo : NULL;
 	pthread_mutex_unlock(&priv->lock);
-	return bo;
+	return mbo;
 }
 
-/* A new user of a buffer: takes the reference that is passed. */
-static int add_bo(struct driver *drv, struct movgem_bo *bo, uint32_t *handle)
+/* With the lock: takes the reference, and sets it to NULL, unless the handle has one. */
+static bool add_user(struct movgem_priv *priv, uint32_t number, struct movgem_bo **mbo)
 {
-	struct movgem_priv *priv = drv->priv;
-	int ret;
+	struct handle *handle = find_handle(priv, number);
 
-	*handle = movgem_bo_get_handle(bo);
-	pthread_mutex_lock(&priv->lock);
-	ret = drmHashInsert(priv->bos, *handle, bo);
-	pthread_mutex_unlock(&priv->lock);
-
-	/* 1 is for a handle that is known: its users have one reference together. */
-	if (ret)
-		movgem_bo_unref(bo);
-	return ret < 0 ? -ENOMEM : 0;
+	if (!handle) {
+		handle = calloc(1, sizeof(*handle));
+		if (!handle)
+			return false;
+		if (drmHashInsert(priv->handles, number, handle)) {
+			free(handle);
+			return false;
+		}
+		handle->bo = *mbo;
+		*mbo = NULL;
+	}
+	handle->users++;
+	return true;
 }
 
-static void remove_bo(struct driver *drv, uint32_t handle)
+/* With the lock: the last add_user(), which may have taken the reference, undone. */
+static void undo_user(struct movgem_priv *priv, uint32_t number, struct movgem_bo **mbo)
 {
-	struct movgem_priv *priv = drv->priv;
-	void *bo;
+	struct handle *handle = find_handle(priv, number);
+
+	handle->users--;
+	if (!*mbo) {
+		*mbo = handle->bo;
+		drmHashDelete(priv->handles, number);
+		free(handle);
+	}
+}
+
+/* A new buffer is a user of those of its planes: all or none. Takes the references. */
+static int add_users(struct bo *bo, struct movgem_bo *mbos[])
+{
+	struct movgem_priv *priv = bo->drv->priv;
+	size_t count = 0;
+	int ret = 0;
+
+	for (size_t plane = 0; plane < bo->meta.num_planes; plane++)
+		bo->handles[plane].u32 = movgem_bo_get_handle(mbos[plane]);
 
 	pthread_mutex_lock(&priv->lock);
-	if (drmHashLookup(priv->bos, handle, &bo))
-		bo = NULL;
-	else
-		drmHashDelete(priv->bos, handle);
+	while (count < bo->meta.num_planes &&
+	       add_user(priv, bo->handles[count].u32, &mbos[count]))
+		count++;
+	if (count < bo->meta.num_planes) {
+		ret = -ENOMEM;
+		while (count--)
+			undo_user(priv, bo->handles[count].u32, &mbos[count]);
+	}
 	pthread_mutex_unlock(&priv->lock);
-	movgem_bo_unref(bo);
+
+	for (size_t plane = 0; plane < bo->meta.num_planes; plane++)
+		movgem_bo_unref(mbos[plane]);
+	return ret;
+}
+
+/* Frees a handle that has no users, neither any more nor again. */
+static void drop_handle(struct driver *drv, uint32_t number)
+{
+	struct movgem_priv *priv = drv->priv;
+	struct movgem_bo *mbo = NULL;
+	struct handle *handle;
+
+	pthread_mutex_lock(&priv->lock);
+	handle = find_handle(priv, number);
+	if (handle && !handle->users) {
+		drmHashDelete(priv->handles, number);
+		mbo = handle->bo;
+		free(handle);
+	}
+	pthread_mutex_unlock(&priv->lock);
+	movgem_bo_unref(mbo);
 }
 
 /*
@@ -243,8 +313,7 @@ static int movgem_bo_create_from_metadata(struct bo *bo)
 {
 	struct movgem_priv *priv = bo->drv->priv;
 	const struct movgem_bo_params params = { .size = bo->meta.total_size };
-	struct movgem_bo *mbo;
-	uint32_t handle;
+	struct movgem_bo *mbos[DRV_MAX_PLANES], *mbo;
 	int ret;
 
 	ret = movgem_bo_create(priv->dev, &params, &mbo);
@@ -256,13 +325,25 @@ static int movgem_bo_create_from_metadata(struct bo *bo)
 	label_bo(bo, mbo);
 
 	bo->meta.total_size = movgem_bo_get_size(mbo);
-	ret = add_bo(bo->drv, mbo, &handle);
-	for (size_t plane = 0; !ret && plane < bo->meta.num_planes; plane++)
-		bo->handles[plane].u32 = handle;
-	return ret;
+	for (size_t plane = 0; plane < bo->meta.num_planes; plane++)
+		mbos[plane] = plane ? movgem_bo_ref(mbo) : mbo;
+	return add_users(bo, mbos);
 }
 
-/* The last user of all handles of a buffer has gone. */
+/* A buffer goes, and is still counted by minigbm. */
+static int movgem_bo_release(struct bo *bo)
+{
+	struct movgem_priv *priv = bo->drv->priv;
+
+	/* No more than that: up to bo_destroy() minigbm has maps of the last user's handles. */
+	pthread_mutex_lock(&priv->lock);
+	for (size_t plane = 0; plane < bo->meta.num_planes; plane++)
+		find_handle(priv, bo->handles[plane].u32)->users--;
+	pthread_mutex_unlock(&priv->lock);
+	return 0;
+}
+
+/* The last user of all handles of a buffer has gone, as far as minigbm knows. */
 static int movgem_bo_destroy(struct bo *bo)
 {
 	for (size_t plane = 0; plane < bo->meta.num_planes; plane++) {
@@ -273,7 +354,7 @@ static int movgem_bo_destroy(struct bo *bo)
 		while (bo->handles[first].u32 != handle)
 			first++;
 		if (first == plane)
-			remove_bo(bo->drv, handle);
+			drop_handle(bo->drv, handle);
 	}
 	return 0;
 }
@@ -333,14 +414,13 @@ static int movgem_bo_prime_import(struct bo *bo, struct drv_import_fd_data *data
 		if (!ret)
 			count++;
 	}
-	for (size_t plane = 0; plane < count; plane++) {
-		if (!ret)
-			ret = add_bo(bo->drv, mbos[plane], &bo->handles[plane].u32);
-		else
-			movgem_bo_unref(mbos[plane]);
+	if (ret) {
+		while (count--)
+			movgem_bo_unref(mbos[count]);
+		return ret;
 	}
 	bo->meta.tiling = 0;
-	return ret;
+	return add_users(bo, mbos);
 }
 
 /* A buffer is mapped once for all, until it is destroyed. */
@@ -441,6 +521,7 @@ const struct backend backend_movgem = {
 	.close = movgem_close,
 	.bo_compute_metadata = movgem_bo_compute_metadata,
 	.bo_create_from_metadata = movgem_bo_create_from_metadata,
+	.bo_release = movgem_bo_release,
 	.bo_destroy = movgem_bo_destroy,
 	.bo_import = movgem_bo_prime_import,
 	.bo_map = movgem_bo_map_plane,

@@ -25,6 +25,9 @@ static const struct test tests[] = {
 	{ "label", test_label },
 	{ "many", test_many },
 	{ "threads", test_threads },
+	{ "users", test_users },
+	{ "users-threads", test_users_threads },
+	{ "no-memory", test_no_memory },
 };
 
 int main(int argc, char **argv)

@@ -75,6 +75,8 @@ void close_fds(struct drv_import_fd_data *data, size_t planes);
  * have begun and ended since a test set these to 0.
  */
 extern uint32_t access_begun, access_ended;
+/* Which one of the next inserts into a table is to fail, the first being 1. */
+extern unsigned int failing_insert;
 
 /* The tests */
 
@@ -95,5 +97,8 @@ void test_heap(void);
 void test_label(void);
 void test_many(void);
 void test_threads(void);
+void test_users(void);
+void test_users_threads(void);
+void test_no_memory(void);
 
 #endif

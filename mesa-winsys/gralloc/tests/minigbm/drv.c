@@ -125,6 +125,8 @@ static bool release(struct bo *bo)
 	bool last = true;
 	void *users;
 
+	if (bo->drv->backend->bo_release)
+		bo->drv->backend->bo_release(bo);
 	pthread_mutex_lock(&bo->drv->buffer_table_lock);
 	count_users(bo, -1);
 	for (size_t plane = 0; plane < bo->meta.num_planes; plane++)

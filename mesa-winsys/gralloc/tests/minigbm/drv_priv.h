@@ -75,6 +75,8 @@ struct backend {
 				   uint64_t use_flags,
 				   const uint64_t *modifiers, uint32_t count);
 	int (*bo_create_from_metadata)(struct bo *bo);
+	/* For every buffer that goes, and for the last one of its handles. */
+	int (*bo_release)(struct bo *bo);
 	int (*bo_destroy)(struct bo *bo);
 	int (*bo_import)(struct bo *bo, struct drv_import_fd_data *data);
 	void *(*bo_map)(struct bo *bo, struct vma *vma, size_t plane,
