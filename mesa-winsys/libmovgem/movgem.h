@@ -57,7 +57,9 @@ struct movgem_bo;
  * There is one for each file description: called again for the same one, for
  * a duplicate of \p fd too, it returns the device that is there, with another
  * reference. All GEM handles of the file description are the library's to
- * close from then on.
+ * close from then on. So it must not be one that somebody else works with,
+ * which another copy of this library is, too: Mesa has one inside. Open the
+ * node anew for what is not given to GBM or EGL.
  *
  * \param fd   stays the caller's, and may be closed
  * \param dev  in return, the device
