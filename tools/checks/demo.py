@@ -19,4 +19,4 @@ def quick(run):
 
 def checks():
     return [Check("demo/6.12/movable_ops", quick, "6.12", "movable_ops"),
-            Check("demo/7.2/folio", quick, "7.2", "folio")]
+            Check("demo/7.2/folio", quick, "7.2", "folio", on_request=True)]

@@ -28,5 +28,6 @@ def faults(run):
 
 
 def checks():
-    return [Check(f"faults/debug/{store}", faults, "debug", store, kmemleak=store == "folio")
+    return [Check(f"faults/debug/{store}", faults, "debug", store, kmemleak=store == "folio",
+                  on_request=store != "folio")
             for store in STORES["debug"]]

@@ -54,5 +54,5 @@ def tests(run):
 
 def checks():
     return [Check("gralloc/build", build, alone=True)] + [
-        Check(f"gralloc/{kernel}/{store}", tests, kernel, store)
+        Check(f"gralloc/{kernel}/{store}", tests, kernel, store, on_request=kernel == "6.12")
         for kernel, store in (("6.12", "movable_ops"), ("7.2", "folio"))]

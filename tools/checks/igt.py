@@ -22,15 +22,19 @@ ANY_STORE = ("movgem_bad_input", "movgem_blit", "movgem_dumb", "movgem_faults", 
              "movgem_fuzz", "movgem_kms", "movgem_kms_async", "movgem_kms_colour",
              "movgem_kms_outputs", "movgem_kms_planes", "movgem_runtime_pm", "movgem_submit",
              "movgem_vm_async", "movgem_vm_bind")
-# They compare pictures and counts, in minutes on the debug kernel, which finds nothing else in
-# them than in the other tests of the same things.
+# Not on the debug kernel, where they take minutes: what compares pictures and counts, where it
+# finds nothing else than in the other tests of the same things; and kinds of moves by the kernel
+# while there are writers, which the stress has there, all at once.
 STOCK_ONLY = (r"^movgem_blit@(nearest|bilinear|wide|one-pixel|page-crossing)|"
-              r"^movgem_kms_planes@(alpha|blend|scale$|scale-fractions)|@ratios|@putback")
+              r"^movgem_kms@(modeset|formats|blend|flip-back-buffer)|"
+              r"^movgem_kms_async@(sooner|back-buffer|copy-is-whole)|"
+              r"^movgem_kms_colour@(degamma|ctm|all)|^movgem_kms_outputs@(count|one-each|at-once)|"
+              r"^movgem_kms_planes@(alpha|blend|scale$|scale-fractions)|"
+              r"@(ratios|stall|putback|many-maps|many-queues|pci-race-display|everything|pressure|writers-(compact|hugetlb|offline))")
 # What is lost is lost the first time: where kmemleak looks on, and all takes up to twice the time,
-# not the tests that do the same many times, to meet a race or to compare pictures.
-REPEAT = ("hammer", "race", "random", "spoiled", "parallel", "stall", "offline", "writers",
-          "pressure", "everything", "sigkill", "jobs", "many", "moves", "moving", "one-each",
-          "at-once", "back-buffer", "formats", "blend", "ctm", "degamma", "every-core", "others-run")
+# not the tests that do the same many times.
+REPEAT = ("hammer", "race", "random", "spoiled", "parallel", "offline", "writers", "sigkill", "jobs",
+          "many", "moves", "moving", "every-core", "others-run", "in-order", "batched", "leave-movable")
 # Pages that do not move are there to compare with.
 PINNED = ("create", "madvise", "mmap", "prime", "share")
 # What never moves a page is the same on any kernel: one run of it will do.

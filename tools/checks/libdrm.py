@@ -68,5 +68,6 @@ def libdrm(run):
 
 
 def checks():
-    return [Check(f"libdrm/{kernel}/{store}", libdrm, kernel, store)
+    return [Check(f"libdrm/{kernel}/{store}", libdrm, kernel, store,
+                  on_request=kernel == "7.2")
             for kernel, store in (("6.12", "movable_ops"), ("7.2", "folio"))]

@@ -26,6 +26,9 @@ def parse_args():
     add("--only", action="append", metavar="PATTERN", default=[],
         help="run only the checks of this name or glob, such as lint, 'vm/*', "
              "igt/7.2/folio; may be repeated")
+    add("--all", action="store_true",
+        help="also the checks that are only run on request: what others have on another kernel or "
+             "page store, and Mesa's; takes half as long again")
     add("--kernel", action="append", choices=checklib.KERNELS, default=[],
         help="leave out the checks in guests of other kernels; may be repeated")
     add("--store", action="append", default=[], metavar="STORE",

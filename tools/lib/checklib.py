@@ -70,12 +70,12 @@ class Check:
     alone: bool = False
     # Its guest, of the debug kernel, looks for lost memory: all takes up to twice the time.
     kmemleak: bool = False
-    # Too long for all to wait for: runs only where --only asks for it.
+    # Too long for all to wait for: runs only where --only or --all asks for it.
     on_request: bool = False
 
     def wanted(self, args):
         """Is it what the command line asks for?"""
-        if self.on_request and not args.only:
+        if self.on_request and not (args.only or args.all):
             return False
         if args.kernel and self.kernel not in (None, *args.kernel):
             return False

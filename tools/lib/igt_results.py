@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import time
 
 from junit import Case
 
@@ -54,22 +55,35 @@ def write_list(path, programs, wanted):
 
 
 class Follower:
-    """Passes on igt_runner's progress: a line for each subtest that has ended."""
+    """Passes on igt_runner's progress: a line for each subtest that has ended; or for each process,
+    where the program tells the runner of subtests in another way than on its output."""
 
     def __init__(self, say):
         self.say = say
-        self.program = ""
+        self.process = self.program = ""
+        self.since = 0.0
 
     def line(self, text):
-        begun = re.search(r"\[(\d+/\d+)\] (?:\([^)]* left\) )?(\S+)", text)
+        begun = re.search(r"\[(\d+/\d+)\] (?:\([^)]* left\) )?(\S+)(.*)", text)
         ended = re.match(r"Subtest (\S+): (\w+) \(([\d.]+)s\)", text)
         if begun:
+            self.finish()
             self.program = f"{begun[1]} {begun[2]}"
+            self.process = self.program + begun[3]
+            self.since = time.monotonic()
         elif ended:
+            self.process = ""
             told = "" if ended[2] == "SUCCESS" else f"{ended[2]}, "
             self.say(f"{self.program}@{ended[1]} ({told}{float(ended[3]):.1f} s)")
         elif text.startswith("check: "):
+            self.finish()
             self.say(text)
+
+    def finish(self):
+        """The last process has ended."""
+        if self.process:
+            self.say(f"{self.process[:90]} ({time.monotonic() - self.since:.1f} s)")
+        self.process = ""
 
 
 def load(share):

@@ -193,6 +193,7 @@ def run_device(args, device, tests, share):
             follower.line(text)
 
         status = Guest(args, device, share, number).run(line)
+        follower.finish()
         if not status:
             break
         begun = sum(os.path.isdir(path) for part in tests
