@@ -49,7 +49,7 @@ mesa: ## build Mesa with the movgem driver (cached; tools/vm run --mesa uses it)
 gralloc: ## build libmovgem, the gralloc backend and their tests: out/build/gralloc
 	@$(ENTER) make -C mesa-winsys/gralloc/tests OUT="$(CURDIR)/out/build/gralloc"
 
-check: ## run all tests and checks: out/check/junit.xml (CHECK_ARGS="--only PATTERN")
+check: ## run the tests and checks: out/check/junit.xml (CHECK_ARGS=--all: on every kernel and store; --only PATTERN)
 	@tools/check $(CHECK_ARGS)
 
 check-breakages: ## see the tests fail on a driver that is broken on purpose (20 minutes): out/breakages
