@@ -9,7 +9,7 @@ ORDER = 60
 STORES = (("6.12", "movable_ops"), ("6.12", "folio"), ("7.2", "folio"))
 SCENARIOS = ("dimm", "virtio-mem", "hugetlb-1g", "kcompactd", "memcg", "oom")
 # All scenarios and all stores; the others are on request.
-USUAL = (("dimm", "6.12"), ("dimm", "7.2"), ("virtio-mem", "7.2"), ("hugetlb-1g", "7.2"),
+USUAL = (("dimm", "7.2"), ("virtio-mem", "7.2"), ("hugetlb-1g", "7.2"),
          ("kcompactd", "6.12"), ("memcg", "7.2"), ("oom", "6.12"))
 
 
@@ -33,5 +33,5 @@ def checks():
             if (name, kernel) != ("hugetlb-1g", "6.12")
             # Folios are the matter of 7.2; here it is that they are taken away at all.
             and (name == "dimm" or (kernel, store) != ("6.12", "folio"))] + [
-        Check(f"memory/cma/debug/{store}", scenario, "debug", store)
+        Check(f"memory/cma/debug/{store}", scenario, "debug", store, on_request=store == "folio")
         for store in ("movable_ops", "folio")]

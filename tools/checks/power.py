@@ -48,7 +48,7 @@ def sleep(run, prepare):
 
 
 def checks():
-    usual = (("6.12", "platform"), ("7.2", "pci"), ("debug", "pci"))
+    usual = (("6.12", "platform"), ("7.2", "pci"))
     return [Check(f"power/{kernel}/{store}/{bus}", lambda run, how=how: sleep(run, how),
                   kernel, store, on_request=(kernel, bus) not in usual)
             for kernel, store in (("6.12", "movable_ops"), ("7.2", "folio"), ("debug", "movable_ops"))
