@@ -6,18 +6,15 @@ import threading
 import time
 
 import qmp
-from checklib import SMP, TREE, Check, Failure, selftest_modules, tail
+from checklib import TREE, Check, Failure, selftest_modules, tail
 
 ORDER = 30
 
 
 def expect(run, status, text, *arguments, timeout=240):
     """Runs a guest and compares its exit status, and that TEXT is in its output."""
-    kernel = []
-    if run.check.kernel:
-        kernel = ["--kernel", run.check.kernel, "--smp", SMP[run.check.kernel]]
     got, output = run.command([f"{TREE}/tools/vm", "run", "--no-module", "--mem", "512M",
-                               "--timeout", str(timeout), *kernel, *arguments])
+                               "--timeout", str(timeout), *run.machine(), *arguments])
     if got != status or text not in output:
         raise Failure(f"status {got} and not {status}, or no '{text}' in:\n{tail(output)}")
 

@@ -154,12 +154,17 @@ class Run:
             raise Failure(f"{shlex.join(command)}: status {status}\n{tail(output)}")
         return output
 
+    def machine(self):
+        """What tools/vm is told of the guest that the check's kernel and it itself ask for."""
+        kernel = self.check.kernel
+        return (["--kernel", kernel, "--smp", SMP[kernel]] if kernel else []) + (
+            ["--kmemleak"] if self.check.kmemleak else [])
+
     def guest(self, options, command, timeout=600, each_line=None):
         """Runs COMMAND (a line for sh) in a guest with movgem, with the check's kernel and
         page store; OPTIONS are tools/vm's. Returns (status, output)."""
-        options = list(options)
+        options = [*self.machine(), *options]
         if self.check.kernel:
-            options = ["--smp", SMP[self.check.kernel], *options, "--kernel", self.check.kernel]
             timeout *= SLOWNESS[self.check.kernel]
         if self.check.store:
             require_store(self.check.store)

@@ -15,7 +15,7 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checklib  # noqa: E402
-import igt_results  # noqa: E402
+import igt_guest  # noqa: E402
 
 OUT = os.path.join(checklib.TREE, "out/coverage")
 GOAL = 90
@@ -129,10 +129,8 @@ def run_guest(store, regex, modules):
     share = f"{OUT}/{store}"
     shutil.rmtree(share, ignore_errors=True)
     os.makedirs(share)
-    for script in ("check", "igt-lib", "gcov"):
-        shutil.copy(f"{checklib.TREE}/tools/guest/{script}", share)
-    igt_results.write_list(f"{share}/list", f"{checklib.BUILD}/igt", re.compile(regex).search)
-    shutil.copy(f"{modules}/importer.ko", share)
+    igt_guest.fill(share, modules, re.compile(regex).search)
+    shutil.copy(f"{checklib.TREE}/tools/guest/gcov", share)
     slow = checklib.SLOWNESS["debug"]
     status = subprocess.run(
         [f"{checklib.TREE}/tools/vm", "run", "--kernel", "debug", "--mem", "2G", "--numa", "2",

@@ -21,28 +21,25 @@ MEMORY_TOLERANCE_KB = {"6.12": 2048, "7.2": 2048, "debug": 65536}
 REPEATABLE, TIMES = 2, 5
 
 
-def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expected=None,
+def run_igt(run, options, tests, without=(), limit=None, host=None, expected=None,
             may_skip=()):
     """Runs IGT tests in one guest of RUN's kernel and page store and records a case for each
     subtest, and "reload" for rmmod and insmod after them.
 
-    OPTIONS are tools/vm's. TESTS is a regular expression for program@subtest (default: all
-    but those that other groups have in OWN_IGT); WITHOUT names programs to leave out. HOST,
-    if given, is called with the path of a QMP socket in a thread while the guest runs; what
-    it raises fails the check. LIMIT is the time-out in seconds on a stock kernel. EXPECTED is
-    a regular expression for kernel warnings that these tests provoke. A program of which every
-    subtest is skipped is a failure, unless MAY_SKIP names it. What igt_results.repeatable() names
-    is repeated in a guest of its own.
+    OPTIONS are tools/vm's. TESTS is a regular expression for program@subtest; WITHOUT names
+    programs to leave out. HOST, if given, is called with the path of a QMP socket in a thread
+    while the guest runs; what it raises fails the check. LIMIT is the time-out in seconds on a
+    stock kernel. EXPECTED is a regular expression for kernel warnings that these tests provoke.
+    A program of which every subtest is skipped is a failure, unless MAY_SKIP names it. What
+    igt_results.repeatable() names is repeated in a guest of its own.
     """
     if not os.path.exists(f"{checklib.BUILD}/igt/test-list.txt"):
         raise checklib.Skip("there is no out/build/igt/test-list.txt: build/igt-tests failed")
-    # --igt chooses among the tests of this guest.
-    chosen = [re.compile(regex) for regex in (tests, run.args.igt) if regex]
-    without = {*without, *(checklib.own_igt() if tests is None else ())}
 
     def wanted(name):
-        return name.partition("@")[0] not in without and all(map(
-            lambda regex: regex.search(name), chosen))
+        # --igt chooses among the tests of this guest.
+        return name.partition("@")[0] not in without and all(
+            re.search(regex, name) for regex in (tests, run.args.igt) if regex)
     share = run.directory()
     devices, options = options, prepare(run, share, options, wanted)
     limit = limit or run.args.igt_timeout
@@ -70,7 +67,7 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expe
     cases = igt_results.cases(results, expected) + list(igt_results.unseen(share, results))
     again = igt_results.repeatable(results, expected)
     # HOST does things to one guest only.
-    passed = repeat(run, share, again, devices, expected) if not host else ()
+    passed = repeat(run, share, again, devices, wanted, expected) if not host else ()
     for case in cases:
         if case.name in passed:
             run.repeated(case.name, case.text, case.seconds)
@@ -92,12 +89,16 @@ def run_igt(run, options=(), tests=None, without=(), limit=None, host=None, expe
 def prepare(run, share, options, wanted):
     """Puts what tools/guest/check needs into SHARE, with the subtests that WANTED(name) chooses;
     returns tools/vm's options, OPTIONS too."""
+    fill(share, checklib.selftest_modules(run), wanted)
+    return ["--udev", "--share", share, "--log", f"{share}/console.log", *options]
+
+
+def fill(share, modules, wanted):
+    """The files of that; MODULES is where those of tools/selftest are."""
     for script in "check", "igt-lib":
         shutil.copy(f"{checklib.TREE}/tools/guest/{script}", share)
-    shutil.copy(f"{checklib.selftest_modules(run)}/importer.ko", share)
+    shutil.copy(f"{modules}/importer.ko", share)
     igt_results.write_list(f"{share}/list", f"{checklib.BUILD}/igt", wanted)
-    return ["--udev", "--share", share, "--log", f"{share}/console.log",
-            *(["--kmemleak"] if run.check.kmemleak else []), *options]
 
 
 def command(run, *parts):
@@ -105,21 +106,19 @@ def command(run, *parts):
     return shlex.join(["sh", "/share/check", str(checklib.SLOWNESS.get(run.check.kernel, 1)), *parts])
 
 
-def repeat(run, share, names, options, expected):
+def repeat(run, share, names, options, wanted, expected):
     """Runs the programs of some subtests TIMES times more, in a guest of their own, unless the
     subtests are more than REPEATABLE; returns the names of those that passed every time."""
     if not 0 < len(names) <= REPEATABLE:
         return ()
     run.say(f"failed, and is repeated {TIMES} times: {' '.join(names)}")
     parts = [str(number) for number in range(1, TIMES + 1)]
-    with open(f"{share}/list", encoding="utf-8") as file:
-        before = file.read().split()
     # All that ran of its program: what failed may have failed for what ran before it.
     programs = {name.partition("@")[0] for name in names}
     share = f"{share}/again"
     os.mkdir(share)
-    options = prepare(run, share, options, lambda name: f"igt@{name}" in before
-                      and name.partition("@")[0] in programs)
+    options = prepare(run, share, options, lambda name: name.partition("@")[0] in programs
+                      and wanted(name))
     try:
         status, _ = run.guest(options, command(run, *parts), timeout=run.args.igt_timeout,
                               each_line=igt_results.Follower(run.say).line)

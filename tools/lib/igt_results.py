@@ -29,8 +29,8 @@ SLOW_HOST = re.compile(
 
 # Nor one that asked for a frame to be taken out of service that was the test's a moment ago, and
 # is the kernel's own by now, as pages move all the time. Its own pages the test looks after.
-STALE_FRAME = re.compile(r"^<[34]>[^\n]*\bMemory failure: 0x[0-9a-f]+: unhandlable page\.[^\n]*(?:\n|\Z)",
-                         re.MULTILINE)
+STALE_FRAME = re.compile(
+    r"^<[34]>[^\n]*\bMemory failure: 0x[0-9a-f]+: unhandlable page\.[^\n]*(?:\n|\Z)", re.MULTILINE)
 
 # Words of assertions on the content of buffers: not one byte may be lost, not even once.
 CONTENT = re.compile(r"is not 0x|\b(?:byte|pixel|word|lane|map|data)s?\b|crc|pattern|reference|"
