@@ -77,6 +77,8 @@ def checks():
              timeout=15),
         test("guest-dies", None, expect, 125, "the guest died", "--",
              "echo o > /proc/sysrq-trigger; sleep 60"),
+        test("silent", None, expect, 125, "it fell silent; starting it again", "--silence", "15",
+             "--append", "rdinit=/none root=/dev/none rootwait", "--", "true"),
         test("bad-kernel", None, expect, 125, "there is: 6.12, 7.2", "--kernel", "9.9", "--",
              "true"),
         test("dimm", None, expect, 0, "Movable", "--dimm", "512M", "--", "cat /proc/zoneinfo | "

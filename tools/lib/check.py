@@ -62,6 +62,9 @@ def gist(text, limit=4):
     lines = [line.strip()[:160] for line in text.splitlines() if line.strip()]
     why = r"MISSED|FAILED|CRITICAL|[Aa]ssert|^Failed|error:|<[0-4]>|Error|time-out"
     telling = [line for line in lines if re.search(why, line)]
+    if len(telling) == 1 and "time-out" in telling[0]:
+        # What the kernel said last, then, is where it hung.
+        return telling + lines[-limit:]
     return list(dict.fromkeys(telling or lines))[:limit]
 
 

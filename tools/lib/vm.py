@@ -31,6 +31,8 @@ KERNELS = ("6.12", "7.2", "debug")
 EXIT_KERNEL, EXIT_TIMEOUT, EXIT_RUNNER = 123, 124, 125
 # Of the debug kernel too, emulated on a busy host.
 BOOT_SECONDS = 900
+# Why a guest is started again.
+SILENT = "the guest did not boot: it fell silent"
 # A socket's path has room for no more.
 SOCKET_PATH = 107
 
@@ -130,6 +132,9 @@ def parse_args(argv):
              "they get Debian's own")
     add("--timeout", default=600, type=float, metavar="SECONDS",
         help="for boot and command together (default %(default)s)")
+    add("--silence", default=120, type=float, metavar="SECONDS",
+        help="a guest that says nothing for so long before it is up (movgem is not loaded until "
+             "then) is started again, once (default %(default)s)")
     add("--append", default=[], action="append", metavar="STR",
         help="more kernel command line; may be repeated")
     add("--qemu-arg", default=[], action="append", metavar="ARG",
@@ -406,7 +411,8 @@ def qemu_command(args, kernel, tmp, log):
         append += (*DEBUG_APPEND, f"kmemleak={'on' if args.kmemleak else 'off'}")
     command = ["qemu-system-x86_64", "-name", "movgem", "-M", "q35", *accel,
                # Cores of one socket cannot be on different nodes.
-               "-smp", f"{args.smp},sockets={args.smp if args.numa > 1 else 1}", *memory_arguments(args),
+               "-smp", f"{args.smp},sockets={args.smp if args.numa > 1 else 1}",
+               *memory_arguments(args),
                "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                "-kernel", f"{kernel}/vmlinuz", "-initrd", f"{tmp}/initrd",
                "-append", " ".join(append + args.append),
@@ -440,7 +446,8 @@ class Console:
         self.file = open(path, "r", encoding="utf-8", errors="replace")
         self.verbose = verbose
         self.partial = ""
-        self.started = self.ended = False
+        self.up = self.started = self.ended = False
+        self.heard = time.monotonic()
         self.splats = []
         self.fatal_at = None
         self.failed = None
@@ -451,6 +458,7 @@ class Console:
         text = self.file.read()
         if not text:
             return
+        self.heard = time.monotonic()
         if self.verbose:
             sys.stderr.write(text)
             sys.stderr.flush()
@@ -462,6 +470,7 @@ class Console:
     def line(self, line):
         before, self.tail = self.tail[-4:], (self.tail + [line])[-15:]
         if "movgem-vm: " in line:
+            self.up |= "movgem-vm: up" in line
             self.started |= "movgem-vm: start" in line
             self.ended |= "movgem-vm: end" in line
             if "movgem-vm: FAILED" in line:
@@ -575,6 +584,8 @@ def run_guest(args, command, tmp, log, token):
                 reason = f"time-out after {args.timeout:g} seconds"
             elif not console.started and now > start + BOOT_SECONDS:
                 reason = f"the guest did not boot within {BOOT_SECONDS} seconds"
+            elif not console.up and now > console.heard + args.silence:
+                reason = SILENT
         limit = time.monotonic() + 30
         while output.result is not None and not console.ended and time.monotonic() < limit:
             time.sleep(0.02)
@@ -584,6 +595,11 @@ def run_guest(args, command, tmp, log, token):
         qemu.wait()
     console.poll()
     return output.result, reason, console
+
+
+def show_tail(console):
+    """The last lines of the kernel's console, for the reader of a failure."""
+    print("".join(f"    {line}\n" for line in console.tail), file=sys.stderr, end="")
 
 
 def judge(args, result, reason, console, log):
@@ -599,7 +615,7 @@ def judge(args, result, reason, console, log):
     if reason:
         say(reason)
         if not console.splats:
-            print("".join(f"    {line}\n" for line in console.tail), file=sys.stderr, end="")
+            show_tail(console)
         status = status or (EXIT_TIMEOUT if reason.startswith("time-out") else EXIT_RUNNER)
     elif result.startswith("exit "):
         if status:
@@ -607,7 +623,7 @@ def judge(args, result, reason, console, log):
         status = status or int(result[5:])
     else:
         say(result.replace("failed ", "FAILED in the guest: ", 1))
-        print("".join(f"    {line}\n" for line in console.tail), file=sys.stderr, end="")
+        show_tail(console)
         status = status or EXIT_RUNNER
     if status in (EXIT_KERNEL, EXIT_TIMEOUT, EXIT_RUNNER):
         say(f"kernel log: {shown}")
@@ -641,6 +657,12 @@ def main(argv):
         make_initrd(f"{tmp}/initrd", f"{kernel}/initramfs.cpio", files)
         command = qemu_command(args, kernel, tmp, log)
         result, reason, console = run_guest(args, command, tmp, log, token)
+        if reason == SILENT and not console.splats:
+            show_tail(console)
+            os.replace(log, f"{log}.silent")
+            say(f"{reason}; starting it again")
+            os.unlink(f"{tmp}/out")
+            result, reason, console = run_guest(args, command, tmp, log, token)
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
     return judge(args, result, reason, console, log)
