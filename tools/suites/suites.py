@@ -30,9 +30,12 @@ import table  # noqa: E402
 
 TESTS = "/usr/libexec/igt-gpu-tools"
 # What tools/vm needs for a device. The kernel is the debug one, for SW_SYNC and vkms. movgem is
-# a PCI device there, as some tests unplug devices by sysfs.
+# a PCI Express function there, as some tests unplug devices by sysfs, or reset them: QEMU's NVMe
+# controller can be reset by itself.
 DEVICES = {
-    "movgem": ["--param", "devices=0", "--qemu-arg=-device", "--qemu-arg=pci-testdev"],
+    "movgem": ["--param", "devices=0", "--qemu-arg=-device",
+               "--qemu-arg=pcie-root-port,id=movgem-port,chassis=1,hotplug=off", "--qemu-arg=-device",
+               "--qemu-arg=nvme,serial=movgem,bus=movgem-port"],
     "vgem": ["--no-module"],
     "vkms": ["--no-module"],
     "virtio_gpu": ["--no-module", "--qemu-arg=-device", "--qemu-arg=virtio-gpu-pci"],
