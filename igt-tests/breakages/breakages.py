@@ -371,6 +371,42 @@ LIST = [
         "imported-framebuffer-kept", "a device that goes leaves imported framebuffers mapped",
         [("movgem_kms.c", "\tmovgem_fb_unplug(mdev->kms);\n", "")],
         ["movgem_unbind@imported-framebuffer"]),
+    Breakage(
+        "ctm-ignored", "the colour matrix is left out",
+        [("movgem_colour.c", "\tcolour->has_ctm = state->ctm;\n",
+          "\tcolour->has_ctm = false;\n")],
+        ["movgem_kms_colour@ctm,all"]),
+    Breakage(
+        "degamma-after-ctm", "the tables before and after the colour matrix change places",
+        [("movgem_colour.c", "\t\tget_table(colour->degamma[c], state->degamma_lut, c);\n"
+          "\t\tget_table(gamma, state->gamma_lut, c);\n",
+          "\t\tget_table(colour->degamma[c], state->gamma_lut, c);\n"
+          "\t\tget_table(gamma, state->degamma_lut, c);\n")],
+        ["movgem_kms_colour@degamma,all"]),
+    Breakage(
+        "alpha-ignored", "a plane's alpha is left out",
+        [("movgem_plane.c", "\tlayer->alpha = new->alpha;\n",
+          "\tlayer->alpha = DRM_BLEND_ALPHA_OPAQUE;\n")],
+        ["movgem_kms_planes@alpha"]),
+    Breakage(
+        "scale-clipped", "a plane that reaches off the screen is scaled to what is on it",
+        [("movgem_plane.c", "\t\t.length = new->crtc_w,\n",
+          "\t\t.length = drm_rect_width(dst),\n")],
+        ["movgem_kms_planes@scale"]),
+    Breakage(
+        "far-off-drawn", "a plane so far off the screen that its place overflows is drawn",
+        [("movgem_plane.c", "\tif (new->dst.x1 < 0 || new->dst.y1 < 0)\n"
+          "\t\tnew->visible = false;\n", "")],
+        ["movgem_kms_planes@far-off"]),
+    Breakage(
+        "copy-torn", "an asynchronous flip does not wait until the copy by writeback is made",
+        [("movgem_crtc.c", "!(shown && shown->writeback);\n", "shown;\n")],
+        ["movgem_kms_async@copy-is-whole"]),
+    Breakage(
+        "async-waits", "an asynchronous flip waits for the vblank",
+        [("movgem_crtc.c", "\tframe->async = new->async_flip;\n",
+          "\tframe->async = false;\n")],
+        ["movgem_kms_async@sooner"]),
 
     # ---- power ----
     Breakage(
