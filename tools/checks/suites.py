@@ -2,6 +2,7 @@
 """Debian's packaged IGT tests on movgem, those that take seconds: tools/suites. The whole
 list, and the other drivers, are `make check-igt-full`."""
 
+import functools
 import json
 import os
 import re
@@ -9,6 +10,9 @@ import re
 from checklib import SMP, TREE, Check, Failure, require_store, tail
 
 ORDER = 45
+# What Debian's kernel cannot do: it has no SW_SYNC, and no guest with it wakes up again.
+ONLY_DEBUG = ("sw_sync|syncobj_|dmabuf_sync_file|kms_atomic_interruptible|kms_atomic@.*fence|"
+              ".*suspend")
 # With more of them it is not the clock.
 REPEATED_MAX = 5
 
@@ -20,13 +24,14 @@ def allowed_skips():
     return re.compile("|".join(line for line in lines if line and not line.startswith("#")))
 
 
-def suites(run):
+def suites(run, only="."):
+    """Runs those tests of the short list whose names match ONLY."""
     require_store(run.check.store)
     out = run.directory()
     status, output = run.command(
-        [f"{TREE}/tools/suites/run", "--short", "--again", "--device", "movgem", "--kernel",
-         run.check.kernel, "--store", run.check.store, "--out", out, "--vm-arg=--smp",
-         f"--vm-arg={SMP[run.check.kernel]}"], limit=5400,
+        [f"{TREE}/tools/suites/run", "--short", "--again", "--only", only, "--device", "movgem",
+         "--kernel", run.check.kernel, "--store", run.check.store, "--out", out,
+         "--vm-arg=--smp", f"--vm-arg={SMP[run.check.kernel]}"], limit=5400,
         each_line=lambda line: run.say(re.sub(r"^\[ *\d+:\d+\] movgem: ", "", line)))
     if not os.path.exists(f"{out}/results.json"):
         raise Failure(tail(output))
@@ -51,4 +56,8 @@ def suites(run):
 
 
 def checks():
-    return [Check("suites/debug/movable_ops", suites, "debug", "movable_ops")]
+    def part(name, kernel, only, **more):
+        return Check(name, functools.partial(suites, only=only), kernel, "movable_ops", **more)
+    return [part("suites/debug/movable_ops", "debug", f"^(?:{ONLY_DEBUG})"),
+            part("suites/6.12/movable_ops", "6.12", f"^(?!{ONLY_DEBUG})"),
+            part("suites/debug/all", "debug", ".", on_request=True)]

@@ -202,8 +202,8 @@ def run_device(args, device, tests, share):
         begun = sum(os.path.isdir(path) for part in tests
                     for path in glob.glob(f"{share}/{part}/results/[0-9]*"))
         say(f"{device}: the guest ended with status {status} in process {begun}")
+        say("\n".join(output[-20:]))
         if begun <= reached:
-            say("\n".join(output[-20:]))
             break
         reached = begun
     return gather(share, tests)
@@ -216,6 +216,8 @@ def gather(share, tests):
     for part in tests:
         before = None
         for name, test in igt_results.load(f"{share}/{part}").items():
+            # One that the guest died in has none.
+            test.setdefault("result", "incomplete")
             if part == "together" and test["result"] == "warn" and "WARNING" not in test["err"]:
                 # Only for a piece of what another test has on its stderr.
                 test["result"] = "pass"
