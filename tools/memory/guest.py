@@ -548,6 +548,7 @@ def memcg(run, limit, mib, ask):
     run.watch(hold)
     made = run.result["made_mib"]
     run.result["asked"] = hold.began["asked"]
+    run.result["taken_mib"] = hold.began["taken_mib"]
     charged = cgroup.current_mib() - empty
     run.result["charged_mib"] = round(charged, 1)
     run.had(min(round(charged), run.result["kept_mib"]), run.result["kept_mib"], "MiB charged")
@@ -556,7 +557,8 @@ def memcg(run, limit, mib, ask):
     run.result["charged_after_moves_mib"] = round(after, 1)
     run.note(f"limit {limit} MiB, {mib} MiB wanted: {made} MiB made"
              + (f" ({hold.began['error']})" if hold.began["error"] else "")
-             + (f", one of {ask} MiB more: {hold.began['asked'] or 'made'}" if more else "")
+             + (f", one of {ask} MiB more: {hold.began['asked'] or 'made'}, for which "
+                f"{hold.began['taken_mib']} MiB were taken" if more else "")
              + f", {run.result['kept_mib']} MiB kept, {charged:.1f} MiB charged; "
              f"{after:.1f} MiB after the kernel was made to compact memory")
     run.finish()

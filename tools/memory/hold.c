@@ -120,14 +120,38 @@ static void parse(int argc, char **argv)
 		die("--ask is for movgem's buffers");
 }
 
-/* One more buffer, of @mib, which is freed at once. Returns 0 or a negative errno. */
-static int ask_for(unsigned int mib)
+/* In MiB, how much memory has been allocated since the machine was switched on. */
+static uint64_t allocated(void)
+{
+	FILE *file = fopen("/proc/vmstat", "r");
+	unsigned long pages, sum = 0;
+	char line[128];
+
+	if (!file)
+		die("/proc/vmstat: %s", strerror(errno));
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "pgalloc_%*s %lu", &pages) == 1)
+			sum += pages;
+	fclose(file);
+	return sum >> 8;
+}
+
+/*
+ * One more buffer, of @mib, which is freed at once. Returns 0 or a negative errno,
+ * and how many MiB all allocations meanwhile had in @taken.
+ */
+static int ask_for(unsigned int mib, uint64_t *taken)
 {
 	struct drm_movgem_bo_create create = { .size = (uint64_t)mib << 20 };
 	struct drm_gem_close done = { 0 };
+	uint64_t before = allocated();
+	int err = 0;
 
 	if (drmIoctl(movgem_fd(), DRM_IOCTL_MOVGEM_BO_CREATE, &create))
-		return -errno;
+		err = -errno;
+	*taken = allocated() - before;
+	if (err)
+		return err;
 	done.handle = create.handle;
 	if (drmIoctl(movgem_fd(), DRM_IOCTL_GEM_CLOSE, &done))
 		die("GEM_CLOSE: %s", strerror(errno));
@@ -188,6 +212,7 @@ static void stop(void)
 
 int main(int argc, char **argv)
 {
+	uint64_t taken = 0;
 	int asked = 0;
 	char line[64];
 
@@ -202,15 +227,16 @@ int main(int argc, char **argv)
 	work.store->open();
 	layout_make((uint64_t)opt.mib << 20, opt.reserve, opt.group);
 	if (opt.ask)
-		asked = ask_for(opt.ask);
+		asked = ask_for(opt.ask, &taken);
 	if (work.store == &store_movgem && !opt.no_gpu)
 		gpu_start();
 	content_start_writers(opt.writers);
-	printf("@{\"made_mib\": %lu, \"kept_mib\": %lu, \"error\": \"%s\", \"asked\": \"%s\"}\n",
+	printf("@{\"made_mib\": %lu, \"kept_mib\": %lu, \"error\": \"%s\", \"asked\": \"%s\", "
+	       "\"taken_mib\": %lu}\n",
 	       work.slots * WORK_BUF_SIZE >> 20,
 	       work.count * WORK_BUF_SIZE >> 20,
 	       work.error ? strerror(work.error) : "",
-	       asked ? strerror(-asked) : "");
+	       asked ? strerror(-asked) : "", taken);
 
 	while (fgets(line, sizeof(line), stdin)) {
 		if (!strcmp(line, "status\n"))

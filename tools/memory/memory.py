@@ -99,6 +99,10 @@ def judge_memcg(result):
     if result["buffers"] == "folio":
         if not result["asked"]:
             yield f"a buffer of {MEMCG_LIMIT} MiB was made with a limit of as much"
+        # Besides the buffers that are there, and what the kernel allocates for itself.
+        if result["taken_mib"] > 0.8 * MEMCG_LIMIT:
+            yield (f"{result['taken_mib']} MiB were taken from the machine for a buffer that the "
+                   "limit has no room for")
         if result["had"] < result["of"]:
             yield f"{result['had']} of {result['of']} MiB of buffers are charged"
         if abs(result["charged_after_moves_mib"] - result["charged_mib"]) > 1:

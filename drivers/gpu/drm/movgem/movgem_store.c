@@ -102,7 +102,6 @@ int movgem_store_alloc(struct movgem_bo *bo)
 	const struct movgem_store_ops *store = mdev->store;
 	struct page *batch[64];
 	u32 filled = 0;
-	u32 adopted;
 	int ret;
 
 	if (store->prepare) {
@@ -113,41 +112,36 @@ int movgem_store_alloc(struct movgem_bo *bo)
 
 	while (filled < bo->count) {
 		u32 want = min_t(u32, bo->count - filled, ARRAY_SIZE(batch));
-		u32 got;
+		u32 got, adopted = 0;
 
 		memset(batch, 0, sizeof(batch));
 		got = movgem_alloc_pages_bulk(movgem_store_gfp(), want, batch);
-		if (!got || fatal_signal_pending(current)) {
-			while (got--)
-				__free_page(batch[got]);
-			while (filled--)
-				__free_page(movgem_bo_page(bo, filled));
-			return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
+		for (u32 i = 0; i < got; i++) {
+			movgem_slot_set_page(&bo->slot[filled + i], batch[i]);
+			bo->slot[filled + i].index = filled + i;
 		}
-		for (u32 i = 0; i < got; i++, filled++) {
-			movgem_slot_set_page(&bo->slot[filled], batch[i]);
-			bo->slot[filled].index = filled;
+		/*
+		 * At once: what the store charges for its pages may be more
+		 * than the task may have, and then they are few.
+		 */
+		if (!fatal_signal_pending(current))
+			adopted = store->adopt(bo, filled, got);
+		filled += adopted;
+		if (!adopted || adopted < got) {
+			while (got-- > adopted)
+				__free_page(batch[got]);
+			store->release(bo, filled);
+			return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 		}
 		cond_resched();
 	}
 
+	movgem_stat_add(mdev, pages_live, bo->count);
+	/* From here on they move. */
 	spin_lock(&bo->pages_lock);
 	bo->has_pages = true;
 	spin_unlock(&bo->pages_lock);
-
-	adopted = store->adopt(bo);
-	if (adopted == bo->count) {
-		movgem_stat_add(mdev, pages_live, bo->count);
-		return 0;
-	}
-
-	spin_lock(&bo->pages_lock);
-	bo->has_pages = false;
-	spin_unlock(&bo->pages_lock);
-	store->release(bo, adopted);
-	while (adopted < bo->count)
-		__free_page(movgem_bo_page(bo, adopted++));
-	return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
+	return 0;
 }
 
 /**

@@ -32,12 +32,13 @@ struct movgem_store_ops {
 	int (*prepare)(struct movgem_bo *bo);
 
 	/**
-	 * @adopt: the slots have new pages with a reference each, which goes
-	 * to the store. The BO is complete; the kernel may ask for pages before
-	 * this returns. May sleep. Return: how many pages it took; the others
-	 * are still the caller's.
+	 * @adopt: the @count slots from @first on have new pages with a
+	 * reference each, which goes to the store. Called for all of a BO's
+	 * slots in their order; until the last are adopted none of its pages
+	 * moves. The kernel may ask for them before this returns. May sleep.
+	 * Return: how many pages it took; the others are still the caller's.
 	 */
-	u32 (*adopt)(struct movgem_bo *bo);
+	u32 (*adopt)(struct movgem_bo *bo, u32 first, u32 count);
 
 	/**
 	 * @release: give the first @count pages, all that were adopted, back;

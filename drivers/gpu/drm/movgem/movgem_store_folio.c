@@ -202,33 +202,27 @@ static int adopt_one(struct movgem_slot *slot)
 	return 0;
 }
 
-static u32 bo_adopt(struct movgem_bo *bo)
+static u32 bo_adopt(struct movgem_bo *bo, u32 first, u32 count)
 {
 	struct folio_batch batch;
-	u32 i;
+	u32 done;
 
 	folio_batch_init(&batch);
-	for (i = 0; i < bo->count; ) {
-		/* Once it is adopted the slot may get another page. */
-		struct folio *folio = page_folio(movgem_bo_page(bo, i));
+	for (done = 0; done < count; done++) {
+		struct movgem_slot *slot = &bo->slot[first + done];
 
-		if (adopt_one(&bo->slot[i]))
+		if (adopt_one(slot))
 			break;
-		i++;
 		/* The references of the allocation go in batches. */
-		if (!folio_batch_space(&batch)) {
+		if (!folio_batch_space(&batch))
 			folio_batch_release(&batch);
-			cond_resched();
-		}
-		folio_batch_add(&batch, folio);
-		if (fatal_signal_pending(current))
-			break;
+		folio_batch_add(&batch, page_folio(movgem_slot_page(slot)));
 	}
 	/* The last ones are to be on the LRU too, else they would not move. */
-	if (folio_batch_count(&batch))
+	if (first + done == bo->count)
 		movgem_folio_drain(batch.folios[0]);
 	folio_batch_release(&batch);
-	return i;
+	return done;
 }
 
 static void bo_release(struct movgem_bo *bo, u32 count)

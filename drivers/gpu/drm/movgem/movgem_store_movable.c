@@ -118,20 +118,17 @@ static const struct movable_operations movable_ops = {
 	.putback_page = movable_putback,
 };
 
-static u32 movable_adopt(struct movgem_bo *bo)
+static u32 movable_adopt(struct movgem_bo *bo, u32 first, u32 count)
 {
-	for (u32 i = 0; i < bo->count; i++) {
+	for (u32 i = first; i < first + count; i++) {
 		struct movgem_slot *slot = &bo->slot[i];
-		/* Once it is unlocked the slot may get another page. */
 		struct page *page = movgem_slot_page(slot);
 
 		lock_page(page);
 		mark_movable(slot, page);
 		unlock_page(page);
-		if (!(i % 64))
-			cond_resched();
 	}
-	return bo->count;
+	return count;
 }
 
 /* The page of a slot with a reference: until it is locked, it can move. */

@@ -16,9 +16,9 @@
  * as long as the BO lives, as those of other drivers do.
  */
 
-static u32 pinned_adopt(struct movgem_bo *bo)
+static u32 pinned_adopt(struct movgem_bo *bo, u32 first, u32 count)
 {
-	return bo->count;
+	return count;
 }
 
 static void pinned_release(struct movgem_bo *bo, u32 count)
