@@ -26,6 +26,9 @@
  * Feature: movgem
  * Test category: functionality test
  *
+ * SUBTEST: create
+ * Description: A new buffer's pages are where the memory policy has them.
+ *
  * SUBTEST: move-pages
  * Description: move_pages() moves a buffer from node to node and back.
  *
@@ -123,6 +126,19 @@ static void numa_fini(struct numa *n)
 {
 	munmap(n->map, SIZE);
 	gem_close(n->fd, n->handle);
+}
+
+static void test_create(struct numa *n)
+{
+	for (int i = 0; i < 4; i++) {
+		unsigned long nodes = 1ul << n->node[i % 2];
+
+		igt_assert_eq(syscall(__NR_set_mempolicy, MPOL_BIND, &nodes, MAX_NODES), 0);
+		numa_init(n);
+		igt_assert_eq(move(n, -1, n->node[i % 2]), PAGES);
+		numa_fini(n);
+	}
+	igt_assert_eq(syscall(__NR_set_mempolicy, MPOL_DEFAULT, NULL, 0), 0);
 }
 
 static void test_move_pages(struct numa *n)
@@ -254,6 +270,10 @@ int igt_main()
 			      store);
 		igt_require_f(find_nodes(n.node), "there are no two nodes with memory\n");
 	}
+
+	igt_describe("A new buffer's pages are where the memory policy has them.");
+	igt_subtest("create")
+		test_create(&n);
 
 	igt_describe("move_pages() moves a buffer from node to node and back.");
 	igt_subtest("move-pages")

@@ -90,6 +90,23 @@ gfp_t movgem_store_table_gfp(void)
 	return GFP_USER | __GFP_MOVABLE;
 }
 
+/*
+ * Where there are nodes to choose from, the task's memory policy does, which the
+ * kernel offers modules for single pages only.
+ */
+static u32 alloc_batch(u32 count, struct page **pages)
+{
+	u32 got = 0;
+
+	if (num_online_nodes() == 1)
+		return movgem_alloc_pages_bulk(movgem_store_gfp(), count,
+					       pages);
+
+	while (got < count && (pages[got] = alloc_page(movgem_store_gfp())))
+		got++;
+	return got;
+}
+
 /**
  * movgem_store_alloc - give a BO its pages
  * @bo: a BO that is complete but for its pages
@@ -115,7 +132,7 @@ int movgem_store_alloc(struct movgem_bo *bo)
 		u32 got, adopted = 0;
 
 		memset(batch, 0, sizeof(batch));
-		got = movgem_alloc_pages_bulk(movgem_store_gfp(), want, batch);
+		got = alloc_batch(want, batch);
 		for (u32 i = 0; i < got; i++) {
 			movgem_slot_set_page(&bo->slot[filled + i], batch[i]);
 			bo->slot[filled + i].index = filled + i;
