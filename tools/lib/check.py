@@ -8,6 +8,7 @@ import concurrent.futures
 import os
 import re
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checklib  # noqa: E402
@@ -78,6 +79,21 @@ def tell_repeated(recorder):
                         f"only when they were repeated; {REPEATED_MAX} may")
 
 
+def clock(seconds):
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def tell_time(recorder, chosen):
+    """Says where the time went: into the root, which tools/check makes first, and the checks."""
+    names = {check.name for check in chosen}
+    longest = sorted((case for case in recorder.cases if case.name in names),
+                     key=lambda case: -case.seconds)[:10]
+    now = time.time()
+    print(f"took {clock(now - float(os.environ.get('MOVGEM_HOST_START', now)))} with the root, "
+          f"{clock(time.monotonic() - recorder.start)} of it the checks, of them "
+          + ", ".join(f"{case.name} {clock(case.seconds)}" for case in longest))
+
+
 def main():
     args = parse_args()
     checks = [check for group in checklib.groups() for check in group.checks()]
@@ -95,6 +111,7 @@ def main():
         recorder.record("check", "fail", 0, "no check is what was asked for; see --list")
     tell_repeated(recorder)
     junit.write(f"{checklib.OUT}/junit.xml", recorder.cases)
+    tell_time(recorder, chosen)
     count = {outcome: sum(case.outcome == outcome for case in recorder.cases)
              for outcome in ("pass", "fail", "skip")}
     for case in recorder.cases:
