@@ -61,7 +61,7 @@
  * Description: What has been flipped away is not read any more.
  *
  * SUBTEST: blend
- * Description: Three planes, over the edges of the screen, look as they have to.
+ * Description: Four planes, over the edges of the screen, look as they have to.
  *
  * SUBTEST: formats
  * Description: Planes and writeback in all formats.
@@ -783,7 +783,7 @@ static const struct movgem_subtest tests[] = {
 	{ "flip-back-buffer", test_flip_back_buffer,
 	  "What has been flipped away is not read any more." },
 	{ "blend", test_blend,
-	  "Three planes, over the edges of the screen, look as they have to." },
+	  "Four planes, over the edges of the screen, look as they have to." },
 	{ "formats", test_formats, "Planes and writeback in all formats." },
 	{ "rotation", test_rotation, "Planes that are turned and mirrored." },
 	{ "gamma", test_gamma, "Gamma ramps by property and by the legacy call." },

@@ -30,8 +30,8 @@
  *              plane's.
  *
  * SUBTEST: zpos
- * Description: The overlay plane goes below the primary one and comes back; the
- *              cursor stays above both.
+ * Description: The primary and the overlay planes in all orders, also with the same
+ *              number; the cursor stays above all.
  *
  * SUBTEST: scale
  * Description: Planes that are larger and smaller on the screen than in memory, by
@@ -67,6 +67,15 @@ static void show_other(const struct kms_scene *scene, uint32_t *crc)
 	*crc = want;
 	kms_show(&rig, scene);
 	igt_assert_eq_u32(kms_crc(&rig), want);
+}
+
+static int try(const struct kms_scene *scene)
+{
+	struct kms_commit commit = {
+		.flags = DRM_MODE_ATOMIC_ALLOW_MODESET | DRM_MODE_ATOMIC_TEST_ONLY,
+	};
+
+	return __kms_show(&rig, scene, &commit);
 }
 
 static void test_alpha(int fd)
@@ -128,6 +137,11 @@ static void test_blend_modes(int fd)
 
 static void test_zpos(int fd)
 {
+	static const uint8_t orders[][KMS_CURSOR] = {
+		{ 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 },
+		{ 0, 0, 0 }, { 2, 2, 2 }, { 1, 1, 0 }, { 1, 0, 0 }, { 1, 0, 1 }, { 0, 2, 0 },
+	};
+	static const uint8_t too_high[KMS_CURSOR] = { 0, 3, 2 };
 	drmModePropertyRes *prop;
 	struct kms_blend b;
 	uint32_t crc, id;
@@ -137,7 +151,7 @@ static void test_zpos(int fd)
 	prop = drmModeGetProperty(fd, id);
 	igt_assert(prop);
 	igt_assert(prop->flags & DRM_MODE_PROP_IMMUTABLE);
-	igt_assert_eq_u64(value, 2);
+	igt_assert_eq_u64(value, KMS_CURSOR);
 	drmModeFreeProperty(prop);
 
 	kms_blend_init(&rig, &b, DRM_FORMAT_ARGB8888, DRM_FORMAT_ABGR8888);
@@ -146,20 +160,23 @@ static void test_zpos(int fd)
 	kms_show(&rig, &b.scene);
 	crc = kms_reference_crc(&b.scene);
 	igt_assert_eq_u32(kms_crc(&rig), crc);
-	for (int i = 0; i < 4; i++) {
-		b.scene.overlay_below = !b.scene.overlay_below;
-		b.scene.layers[KMS_PRIMARY].fade = 0x1000 * i;
+	for (unsigned int i = 0; i < ARRAY_SIZE(orders); i++) {
+		b.scene.zpos = orders[i];
+		/* Else it looked as before where the order is the same. */
+		b.scene.layers[KMS_PRIMARY].fade = 0x1000 * (i + 1);
 		show_other(&b.scene, &crc);
 	}
 	/* A plane that is off does not count. */
-	b.scene.overlay_below = true;
-	b.scene.layers[KMS_PRIMARY].fb = NULL;
-	show_other(&b.scene, &crc);
-	b.scene.layers[KMS_PRIMARY].fb = &b.fbs[KMS_PRIMARY];
-	b.scene.layers[KMS_OVERLAY].fb = NULL;
-	show_other(&b.scene, &crc);
+	b.scene.zpos = orders[5];
+	for (int i = 0; i < KMS_CURSOR; i++) {
+		b.scene.layers[i].fb = NULL;
+		show_other(&b.scene, &crc);
+		b.scene.layers[i].fb = &b.fbs[i];
+	}
+	b.scene.zpos = too_high;
+	igt_assert_eq(try(&b.scene), -EINVAL);
 	/* Else the next test had it. */
-	b.scene.overlay_below = false;
+	b.scene.zpos = NULL;
 	kms_show(&rig, &b.scene);
 	kms_off(&rig);
 	kms_blend_fini(&b);
@@ -239,15 +256,6 @@ static void test_scale_fractions(int fd)
 		kms_off(&rig);
 		kms_blend_fini(&b);
 	}
-}
-
-static int try(const struct kms_scene *scene)
-{
-	struct kms_commit commit = {
-		.flags = DRM_MODE_ATOMIC_ALLOW_MODESET | DRM_MODE_ATOMIC_TEST_ONLY,
-	};
-
-	return __kms_show(&rig, scene, &commit);
 }
 
 static void test_scale_limits(int fd)
@@ -341,7 +349,7 @@ static void test_far_off(int fd)
 static const struct movgem_subtest tests[] = {
 	{ "alpha", test_alpha, "Planes that are transparent as a whole." },
 	{ "blend-modes", test_blend_modes, "Each blend mode on each plane." },
-	{ "zpos", test_zpos, "The overlay plane goes below the primary one and comes back." },
+	{ "zpos", test_zpos, "The primary and the overlay planes in all orders." },
 	{ "scale", test_scale, "Planes that are larger and smaller on the screen than in memory." },
 	{ "scale-fractions", test_scale_fractions,
 	  "Parts of pictures that start and end within a pixel." },

@@ -213,6 +213,24 @@ static uint32_t coloured(const struct kms_scene *scene, uint32_t pixel)
 	return out;
 }
 
+/* What is at a place from the bottom up; the lower number is the lower one of equals. */
+static const struct kms_layer *layer_at(const struct kms_scene *scene, int place)
+{
+	if (place == KMS_CURSOR || !scene->zpos)
+		return &scene->layers[place];
+	for (int i = 0; i < KMS_CURSOR; i++) {
+		int below = 0;
+
+		for (int k = 0; k < KMS_CURSOR; k++)
+			below += scene->zpos[k] < scene->zpos[i] ||
+				 (scene->zpos[k] == scene->zpos[i] && k < i);
+		if (below == place)
+			return &scene->layers[i];
+	}
+	igt_assert_f(false, "no plane is at %d\n", place);
+	return NULL;
+}
+
 uint32_t *kms_reference(const struct kms_scene *scene)
 {
 	size_t count = (size_t)scene->mode.hdisplay * scene->mode.vdisplay;
@@ -222,9 +240,7 @@ uint32_t *kms_reference(const struct kms_scene *scene)
 	for (size_t i = 0; i < count; i++)
 		out[i] = 0xff000000;
 	for (int i = 0; i < KMS_PLANES; i++) {
-		bool other = scene->overlay_below && i != KMS_CURSOR;
-		const struct kms_layer *layer =
-			&scene->layers[other ? KMS_PRIMARY + KMS_OVERLAY - i : i];
+		const struct kms_layer *layer = layer_at(scene, i);
 
 		if (layer->fb)
 			add_layer(scene, layer, out);

@@ -61,12 +61,14 @@ uint64_t kms_prop_enum(struct kms_rig *rig, uint32_t id, const char *name)
 
 static void find_planes(struct kms_rig *rig)
 {
-	static const int kinds[] = {
+	/* Of each type the next one. */
+	int kinds[] = {
 		[DRM_PLANE_TYPE_OVERLAY] = KMS_OVERLAY,
 		[DRM_PLANE_TYPE_PRIMARY] = KMS_PRIMARY,
 		[DRM_PLANE_TYPE_CURSOR] = KMS_CURSOR,
 	};
 	drmModePlaneRes *planes = drmModeGetPlaneResources(rig->fd);
+	unsigned int found = 0;
 
 	igt_assert(planes);
 	for (uint32_t i = 0; i < planes->count_planes; i++) {
@@ -79,7 +81,8 @@ static void find_planes(struct kms_rig *rig)
 			continue;
 		igt_assert(kms_prop(rig, planes->planes[i], DRM_MODE_OBJECT_PLANE, "type", &type));
 		igt_assert_lte_u64(type, DRM_PLANE_TYPE_CURSOR);
-		rig->planes[kinds[type]] = planes->planes[i];
+		igt_assert_lt_u32(found++, KMS_PLANES);
+		rig->planes[kinds[type]++] = planes->planes[i];
 	}
 	drmModeFreePlaneResources(planes);
 	for (int i = 0; i < KMS_PLANES; i++)
@@ -309,10 +312,9 @@ static void add_scene(struct kms_rig *rig, drmModeAtomicReq *req, const struct k
 	add(rig, req, rig->crtc, DRM_MODE_OBJECT_CRTC, "GAMMA_LUT", blobs->gamma);
 	for (int i = 0; i < KMS_PLANES; i++)
 		add_plane(rig, req, rig->planes[i], &scene->layers[i]);
-	add(rig, req, rig->planes[KMS_PRIMARY], DRM_MODE_OBJECT_PLANE, "zpos",
-	    scene->overlay_below);
-	add(rig, req, rig->planes[KMS_OVERLAY], DRM_MODE_OBJECT_PLANE, "zpos",
-	    !scene->overlay_below);
+	for (int i = 0; i < KMS_CURSOR; i++)
+		add(rig, req, rig->planes[i], DRM_MODE_OBJECT_PLANE, "zpos",
+		    scene->zpos ? scene->zpos[i] : i);
 }
 
 int __kms_show(struct kms_rig *rig, const struct kms_scene *scene, struct kms_commit *commit)
@@ -516,8 +518,10 @@ void kms_full_screen(struct kms_rig *rig, struct kms_scene *scene, struct kms_fb
 void kms_blend_init(struct kms_rig *rig, struct kms_blend *b, uint32_t primary,
 		    uint32_t overlay)
 {
-	const uint32_t format[] = { primary, overlay, DRM_FORMAT_ARGB8888 };
-	static const struct { int w, h; } size[] = { { 640, 480 }, { 200, 150 }, { 64, 64 } };
+	const uint32_t format[] = { primary, overlay, DRM_FORMAT_ABGR8888, DRM_FORMAT_ARGB8888 };
+	static const struct { int w, h; } size[] = {
+		{ 640, 480 }, { 200, 150 }, { 150, 100 }, { 64, 64 },
+	};
 
 	b->scene = (struct kms_scene) { .mode = kms_small_mode(rig) };
 	for (int i = 0; i < KMS_PLANES; i++) {
@@ -534,6 +538,8 @@ void kms_blend_init(struct kms_rig *rig, struct kms_blend *b, uint32_t primary,
 		.w = 191,
 		.h = 140,
 	};
+	b->scene.layers[KMS_OVERLAY2].x = -13;
+	b->scene.layers[KMS_OVERLAY2].y = 80;
 	b->scene.layers[KMS_CURSOR].x = 600;
 	b->scene.layers[KMS_CURSOR].y = 450;
 }

@@ -17,6 +17,7 @@
 enum {
 	KMS_PRIMARY,
 	KMS_OVERLAY,
+	KMS_OVERLAY2,
 	KMS_CURSOR,
 	KMS_PLANES,
 };
@@ -96,8 +97,8 @@ struct kms_layer {
 struct kms_scene {
 	drmModeModeInfo mode;
 	struct kms_layer layers[KMS_PLANES];
-	/* The overlay is below the primary plane. */
-	bool overlay_below;
+	/* Of the planes but the cursor, by number; NULL is as they are at first. */
+	const uint8_t *zpos;
 	/* 256 entries, or NULL. */
 	const struct drm_color_lut *degamma;
 	const struct drm_color_ctm *ctm;
@@ -161,7 +162,7 @@ drmModeModeInfo kms_small_mode(struct kms_rig *rig);
 void kms_full_screen(struct kms_rig *rig, struct kms_scene *scene, struct kms_fb *fb,
 		     drmModeModeInfo mode);
 
-/* A picture with an overlay and a cursor that reach over the screen's edges. */
+/* A picture with overlays that overlap, and all but it reach over the screen's edges. */
 struct kms_blend {
 	struct kms_scene scene;
 	struct kms_fb fbs[KMS_PLANES];

@@ -13,7 +13,7 @@ ORDER = 66
 
 # It goes on until something is on its stdin, or until a signal where it uses the atomic API.
 MODETEST = "modetest -M movgem"
-# The ids of the CRTC, the primary plane, and the overlay plane.
+# The ids of the CRTC, the primary plane, and the first overlay plane.
 IDS = (f"set -- $({MODETEST} -p 2>/dev/null | "
        "awk '/^(CRTCs|Planes):/ { on = 1 } on && /^[0-9]/ { print $1 }'); "
        "export crtc=$1 plane=$2 overlay=$3")
@@ -25,7 +25,7 @@ CASES = (
     ("drm_info-json", "drm_info -j | python3 -c '"
      "import json, sys; card = json.load(sys.stdin)[\"/dev/dri/card0\"]; "
      "print(len(card[\"connectors\"]), len(card[\"crtcs\"]), len(card[\"planes\"]))'",
-     (r"^2 1 3$",)),
+     (r"^2 1 4$",)),
     ("drmdevice", "drmdevice", (r"/dev/dri/card0", r"/dev/dri/renderD128", r"fullname\s+movgem")),
     ("modeprint", "modeprint movgem", (r"Connector: Virtual-1", r"conn\s+: connected",
                                        r'Mode: "1280x800"')),

@@ -331,12 +331,12 @@ static int crtc_check(struct drm_crtc *base, struct movgem_atomic_commit *state)
 	return 0;
 }
 
-/* Which planes are above which; the cursor always is. */
+/* From the bottom up; of planes with the same zpos, in the order they have at first. */
 static void set_order(struct movgem_layer *layers)
 {
-	if (layers[MOVGEM_LAYER_OVERLAY].zpos <
-	    layers[MOVGEM_LAYER_PRIMARY].zpos)
-		swap(layers[MOVGEM_LAYER_OVERLAY], layers[MOVGEM_LAYER_PRIMARY]);
+	for (int i = 1; i < MOVGEM_LAYERS; i++)
+		for (int k = i; k && layers[k].zpos < layers[k - 1].zpos; k--)
+			swap(layers[k], layers[k - 1]);
 }
 
 /* Make the new frame, with what the commit has staged. */

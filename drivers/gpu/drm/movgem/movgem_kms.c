@@ -26,9 +26,9 @@
 /**
  * DOC: Display
  *
- * An output is a CRTC with a primary, an overlay and a cursor plane, a virtual
- * connector whose monitor debugfs takes away and brings back, and a writeback
- * connector. Devices have as many as the module parameter "outputs" says.
+ * An output is a CRTC with a primary plane, two overlay planes and a cursor plane,
+ * a virtual connector whose monitor debugfs takes away and brings back, and a
+ * writeback connector. Devices have as many as the module parameter "outputs" says.
  * Nobody sees the picture but through writeback and CRCs: so a frame is composed
  * when one of these wants it, and else a page flip is a flip of pointers.
  *

@@ -39,8 +39,11 @@ enum movgem_layer_index {
 	/** @MOVGEM_LAYER_PRIMARY: primary plane. */
 	MOVGEM_LAYER_PRIMARY = 0,
 
-	/** @MOVGEM_LAYER_OVERLAY: overlay plane. */
+	/** @MOVGEM_LAYER_OVERLAY: first overlay plane. */
 	MOVGEM_LAYER_OVERLAY,
+
+	/** @MOVGEM_LAYER_OVERLAY2: second overlay plane. */
+	MOVGEM_LAYER_OVERLAY2,
 
 	/** @MOVGEM_LAYER_CURSOR: cursor plane. */
 	MOVGEM_LAYER_CURSOR,

@@ -15,8 +15,9 @@
 /**
  * DOC: Planes
  *
- * Each CRTC has its own. The overlay plane is above the primary one, unless the
- * property "zpos" says otherwise, and the cursor is above both. The planes have an
+ * Each CRTC has its own. The overlay planes are above the primary one, unless the
+ * property "zpos" says otherwise (of two planes with the same one that is above
+ * which is so at first), and the cursor is above all. The planes have an
  * alpha of their own and all blend modes. They can be anywhere on the screen and
  * over its edges, turned round and mirrored, and scaled by any factor: both
  * rectangles have one pixel at least and DRM_MOVGEM_SURFACE_MAX at most, in each
@@ -43,6 +44,7 @@ static const u64 modifiers[] = {
 static const enum drm_plane_type types[] = {
 	[MOVGEM_LAYER_PRIMARY] = DRM_PLANE_TYPE_PRIMARY,
 	[MOVGEM_LAYER_OVERLAY] = DRM_PLANE_TYPE_OVERLAY,
+	[MOVGEM_LAYER_OVERLAY2] = DRM_PLANE_TYPE_OVERLAY,
 	[MOVGEM_LAYER_CURSOR] = DRM_PLANE_TYPE_CURSOR,
 };
 
@@ -198,7 +200,7 @@ static int create_properties(struct movgem_plane *plane)
 	else
 		ret = drm_plane_create_zpos_property(base, plane->index,
 						     MOVGEM_LAYER_PRIMARY,
-						     MOVGEM_LAYER_OVERLAY);
+						     MOVGEM_LAYER_OVERLAY2);
 	if (ret)
 		return ret;
 	ret = drm_plane_create_rotation_property(base, DRM_MODE_ROTATE_0,
