@@ -46,7 +46,8 @@
  *              sizes that are refused.
  *
  * SUBTEST: far-off
- * Description: Planes as far off the screen as numbers go show nothing.
+ * Description: Planes far off the screen show nothing, as far as numbers go they are
+ *              refused.
  */
 
 IGT_TEST_DESCRIPTION("What planes make of their pictures.");
@@ -317,7 +318,8 @@ static void test_scale_limits(int fd)
 
 static void test_far_off(int fd)
 {
-	static const int far[] = { INT_MIN, INT_MIN + 1, INT_MIN + 16384, -100000, 100000 };
+	static const int far[] = { INT_MIN + 16384, -100000, 100000 };
+	static const int too_far[] = { INT_MIN, INT_MIN + 1, INT_MIN + 16383, INT_MAX - 1, INT_MAX };
 	struct kms_scene scene = { .mode = kms_small_mode(&rig) };
 	struct kms_layer *layer = &scene.layers[KMS_OVERLAY];
 	const unsigned int widths[] = { scene.mode.hdisplay - 1, scene.mode.hdisplay, 16384 };
@@ -341,6 +343,34 @@ static void test_far_off(int fd)
 			igt_assert_eq_u32(kms_crc(&rig), want);
 		}
 	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(too_far); i++) {
+		*layer = kms_whole(&wide, too_far[i], 0);
+		igt_assert_eq(try(&scene), -ERANGE);
+		layer->x = 0;
+		layer->y = too_far[i];
+		igt_assert_eq(try(&scene), -ERANGE);
+	}
+	/* Parts that would end where numbers wrap. */
+	*layer = kms_whole(&wide, 0, 0);
+	layer->screen_w = 100;
+	layer->w = 0xffff;
+	layer->fraction.w = 0xffff;
+	igt_assert_eq(try(&scene), -ENOSPC);
+	layer->w = 1;
+	layer->fraction.w = 0;
+	layer->src_x = 0xffff;
+	igt_assert_eq(try(&scene), -ENOSPC);
+	layer->fraction.x = 0xffff;
+	igt_assert_eq(try(&scene), -ENOSPC);
+	layer->src_x = 0;
+	layer->fraction.x = 0;
+	layer->h = 0xffff;
+	igt_assert_eq(try(&scene), -ENOSPC);
+	layer->h = 1;
+	layer->src_y = 5;
+	igt_assert_eq(try(&scene), -ENOSPC);
+	layer->src_y = 4;
+	igt_assert_eq(try(&scene), 0);
 	kms_off(&rig);
 	kms_fb_fini(&wide);
 	kms_fb_fini(&whole);

@@ -394,9 +394,8 @@ LIST = [
           "\t\t.length = drm_rect_width(dst),\n")],
         ["movgem_kms_planes@scale"]),
     Breakage(
-        "far-off-drawn", "a plane so far off the screen that its place overflows is drawn",
-        [("movgem_plane.c", "\tif (new->dst.x1 < 0 || new->dst.y1 < 0)\n"
-          "\t\tnew->visible = false;\n", "")],
+        "far-off-taken", "a plane is taken that is so far off the screen that its place overflows",
+        [("movgem_plane.c", "\tret = check_place(new);\n\tif (ret)\n\t\treturn ret;\n", "")],
         ["movgem_kms_planes@far-off"]),
     Breakage(
         "copy-torn", "an asynchronous flip does not wait until the copy by writeback is made",

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 movgem maintainers */
 
+#include <linux/limits.h>
+
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_blend.h>
@@ -19,7 +21,8 @@
  * property "zpos" says otherwise (of two planes with the same one that is above
  * which is so at first), and the cursor is above all. The planes have an
  * alpha of their own and all blend modes. They can be anywhere on the screen and
- * over its edges, turned round and mirrored, and scaled by any factor: both
+ * over its edges, but not so far off that DRM cannot compute with it (2^31 pixels to
+ * the left, or up); turned round and mirrored, and scaled by any factor: both
  * rectangles have one pixel at least and DRM_MOVGEM_SURFACE_MAX at most, in each
  * direction. Where there is none the screen is black. A commit leaves what a plane
  * shows in &movgem_crtc.staged, as in registers of hardware, from where the CRTC's
@@ -56,6 +59,18 @@ static struct movgem_layer *staged_layer(struct drm_plane *plane)
 	return &mplane->crtc->staged[mplane->index];
 }
 
+/* As far off as DRM's helper can compute with, given what check_size() lets through. */
+static int check_place(const struct drm_plane_state *new)
+{
+	const int first = INT_MIN + DRM_MOVGEM_SURFACE_MAX;
+
+	if (new->crtc_x < first || new->crtc_y < first)
+		return movgem_reject(new->plane->dev, -ERANGE,
+				     "CRTC_X, CRTC_Y: %d,%d", new->crtc_x,
+				     new->crtc_y);
+	return 0;
+}
+
 /* Of the framebuffer there is less than of DRM_MOVGEM_SURFACE_MAX anyway. */
 static int check_size(const struct drm_plane_state *new)
 {
@@ -85,15 +100,12 @@ static int plane_check(struct drm_plane *plane,
 	ret = check_size(new);
 	if (ret)
 		return ret;
-	crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);
-	ret = drm_atomic_helper_check_plane_state(new, crtc_state, SCALE_MIN,
-						  SCALE_MAX, true, true);
+	ret = check_place(new);
 	if (ret)
 		return ret;
-	/* 0 - INT_MIN overflows in there, and nothing is clipped. */
-	if (new->dst.x1 < 0 || new->dst.y1 < 0)
-		new->visible = false;
-	return 0;
+	crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);
+	return drm_atomic_helper_check_plane_state(new, crtc_state, SCALE_MIN,
+						   SCALE_MAX, true, true);
 }
 
 static bool is_scaled(const struct drm_plane_state *new)
