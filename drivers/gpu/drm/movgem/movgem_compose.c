@@ -98,9 +98,8 @@ static int write_line(struct movgem_crtc *crtc,
 	const struct soft_format *format = movgem_soft_format(fb->format->format);
 
 	movgem_soft_narrow(format, crtc->raw, crtc->out, frame->width);
-	return movgem_fb_write(frame->writeback,
-			       fb->offsets[0] + (u64)y * fb->pitches[0],
-			       crtc->raw, frame->width * format->cpp);
+	return movgem_fb_write(frame->writeback, y, crtc->raw,
+			       frame->width * format->cpp);
 }
 
 /* Composes a frame, or parts of more than one. Returns the CRC. */

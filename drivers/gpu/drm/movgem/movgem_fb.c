@@ -3,6 +3,7 @@
 
 #include <linux/dma-resv.h>
 #include <linux/err.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -24,8 +25,9 @@
 /**
  * DOC: Framebuffers
  *
- * The display has a VM of the driver's own, in which each framebuffer's BO is
- * mapped for as long as the framebuffer lives. So what a move does for jobs it
+ * The display has a VM of the driver's own, in which the BO of each framebuffer
+ * (or both of them, where NV12 has its planes in two) is mapped for as long as the
+ * framebuffer lives. So what a move does for jobs it
  * does for the display as well: the page is blocked in this VM too, and the
  * display's TLB is invalidated with the others. Nothing is pinned, and a page
  * flip maps nothing.
@@ -54,9 +56,17 @@ int movgem_fb_init(struct movgem_kms *kms)
 	return drmm_mutex_init(&kms->mdev->drm, &kms->fbs.lock);
 }
 
-static struct movgem_bo *fb_bo(struct movgem_fb *fb)
+static unsigned int num_bos(struct movgem_fb *fb)
 {
-	return to_movgem_bo(fb->base.obj[0]);
+	struct drm_gem_object **obj = fb->base.obj;
+
+	return obj[1] && obj[1] != obj[0] ? 2 : 1;
+}
+
+/* Where a plane of the format is. */
+static struct movgem_fb_bo *fb_bo(struct movgem_fb *fb, unsigned int plane)
+{
+	return &fb->bos[min(plane, num_bos(fb) - 1)];
 }
 
 /* The VM's first framebuffer brings it. */
@@ -89,34 +99,33 @@ static void vm_put(struct movgem_kms *kms)
 	kms->fbs.vm = NULL;
 }
 
-static int bind(struct movgem_kms *kms, struct movgem_fb *fb)
+static int bind(struct movgem_kms *kms, struct movgem_fb_bo *fbo)
 {
-	struct movgem_bo *bo = fb_bo(fb);
 	int ret;
 
 	lockdep_assert_held(&kms->fbs.lock);
 
-	ret = drm_mm_insert_node(&kms->fbs.mm, &fb->node,
-				 bo->base.size + PAGE_SIZE);
+	ret = drm_mm_insert_node(&kms->fbs.mm, &fbo->node,
+				 fbo->bo->base.size + PAGE_SIZE);
 	if (ret)
 		return ret;
-	ret = movgem_vm_map(fb->vm, bo, fb->node.start);
+	ret = movgem_vm_map(kms->fbs.vm, fbo->bo, fbo->node.start);
 	if (ret)
-		drm_mm_remove_node(&fb->node);
+		drm_mm_remove_node(&fbo->node);
 	return ret;
 }
 
-static void unbind(struct movgem_kms *kms, struct movgem_fb *fb)
+static void unbind(struct movgem_kms *kms, struct movgem_fb_bo *fbo)
 {
 	lockdep_assert_held(&kms->fbs.lock);
 
-	movgem_vm_unmap(fb->vm, fb_bo(fb), fb->node.start);
-	drm_mm_remove_node(&fb->node);
+	movgem_vm_unmap(kms->fbs.vm, fbo->bo, fbo->node.start);
+	drm_mm_remove_node(&fbo->node);
 }
 
-static int map_import(struct movgem_kms *kms, struct movgem_fb *fb)
+static int map_import(struct movgem_kms *kms, struct movgem_fb_bo *fbo)
 {
-	struct drm_gem_object *obj = fb->base.obj[0];
+	struct drm_gem_object *obj = &fbo->bo->base;
 	int ret, idx;
 
 	lockdep_assert_held(&kms->fbs.lock);
@@ -126,47 +135,60 @@ static int map_import(struct movgem_kms *kms, struct movgem_fb *fb)
 		return -ENODEV;
 	ret = dma_resv_lock_interruptible(obj->resv, NULL);
 	if (!ret) {
-		ret = movgem_bo_vmap(obj, &fb->map);
+		ret = movgem_bo_vmap(obj, &fbo->map);
 		dma_resv_unlock(obj->resv);
 	}
 	if (!ret)
-		list_add(&fb->link, &kms->fbs.imports);
+		list_add(&fbo->link, &kms->fbs.imports);
 	drm_dev_exit(idx);
 	return ret;
 }
 
-static void unmap_import(struct movgem_kms *kms, struct movgem_fb *fb)
+static void unmap_import(struct movgem_kms *kms, struct movgem_fb_bo *fbo)
 {
-	struct drm_gem_object *obj = fb->base.obj[0];
+	struct drm_gem_object *obj = &fbo->bo->base;
 
 	lockdep_assert_held(&kms->fbs.lock);
 
 	dma_resv_lock(obj->resv, NULL);
-	movgem_bo_vunmap(obj, &fb->map);
+	movgem_bo_vunmap(obj, &fbo->map);
 	dma_resv_unlock(obj->resv);
-	iosys_map_clear(&fb->map);
-	list_del(&fb->link);
+	iosys_map_clear(&fbo->map);
+	list_del(&fbo->link);
 }
 
-/* If this fails fb_destroy() undoes what has been done, which @vm tells. */
-static int fb_map(struct movgem_kms *kms, struct movgem_fb *fb)
+static int keep(struct movgem_fb *fb, unsigned int plane)
 {
-	struct movgem_bo *bo = fb_bo(fb);
+	struct movgem_bo *bo = to_movgem_bo(fb->base.obj[plane]);
 	int ret;
 
 	ret = movgem_bo_keep(bo, &bo->fbs);
 	if (ret)
 		return movgem_reject(fb->base.dev, ret,
-				     "fb.handles[0]: BO was purged");
+				     "fb.handles[%u]: BO was purged", plane);
+	fb->bos[plane].bo = bo;
+	return 0;
+}
+
+/* If this fails fb_destroy() undoes what has been done. */
+static int fb_map(struct movgem_kms *kms, struct movgem_fb *fb)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < num_bos(fb); i++)
+		ret = keep(fb, i);
+	if (ret)
+		return ret;
 
 	mutex_lock(&kms->fbs.lock);
 	ret = vm_get(kms);
-	if (ret) {
-		movgem_bo_unkeep(bo, &bo->fbs);
-	} else {
+	if (!ret)
 		fb->vm = kms->fbs.vm;
-		ret = bo->base.import_attach ? map_import(kms, fb) :
-					       bind(kms, fb);
+	for (unsigned int i = 0; !ret && i < num_bos(fb); i++) {
+		struct movgem_fb_bo *fbo = &fb->bos[i];
+
+		ret = fbo->bo->base.import_attach ? map_import(kms, fbo) :
+						    bind(kms, fbo);
 	}
 	mutex_unlock(&kms->fbs.lock);
 	return ret;
@@ -174,15 +196,18 @@ static int fb_map(struct movgem_kms *kms, struct movgem_fb *fb)
 
 static void fb_unmap(struct movgem_kms *kms, struct movgem_fb *fb)
 {
-	struct movgem_bo *bo = fb_bo(fb);
+	for (unsigned int i = 0; i < num_bos(fb); i++) {
+		struct movgem_fb_bo *fbo = &fb->bos[i];
 
-	mutex_lock(&kms->fbs.lock);
-	if (!iosys_map_is_null(&fb->map))
-		unmap_import(kms, fb);
-	if (drm_mm_node_allocated(&fb->node))
-		unbind(kms, fb);
-	mutex_unlock(&kms->fbs.lock);
-	movgem_bo_unkeep(bo, &bo->fbs);
+		mutex_lock(&kms->fbs.lock);
+		if (!iosys_map_is_null(&fbo->map))
+			unmap_import(kms, fbo);
+		if (drm_mm_node_allocated(&fbo->node))
+			unbind(kms, fbo);
+		mutex_unlock(&kms->fbs.lock);
+		if (fbo->bo)
+			movgem_bo_unkeep(fbo->bo, &fbo->bo->fbs);
+	}
 }
 
 /*
@@ -197,8 +222,7 @@ static void fb_destroy(struct drm_framebuffer *base)
 	bool counted = fb->vm;
 
 	drm_dev_get(drm);
-	if (counted)
-		fb_unmap(kms, fb);
+	fb_unmap(kms, fb);
 	drm_gem_fb_destroy(base);
 
 	if (counted) {
@@ -214,12 +238,14 @@ static const struct drm_framebuffer_funcs fb_funcs = {
 	.create_handle = drm_gem_fb_create_handle,
 };
 
-/* DRM has seen to it that the picture is within the BO. */
+/* DRM has seen to it that each plane is within its BO. */
 static int check(struct movgem_fb *fb)
 {
-	if (fb_bo(fb)->exclusive_root)
-		return movgem_invalid(fb->base.dev,
-				      "fb.handles[0]: BO has an exclusive VM");
+	for (unsigned int i = 0; i < num_bos(fb); i++)
+		if (to_movgem_bo(fb->base.obj[i])->exclusive_root)
+			return movgem_invalid(fb->base.dev,
+					      "fb.handles[%u]: BO has an exclusive VM",
+					      i);
 	return 0;
 }
 
@@ -246,7 +272,7 @@ static struct drm_framebuffer *fb_create(MOVGEM_FB_CREATE_ARGS)
 		drm_framebuffer_put(&fb->base);
 		return ERR_PTR(ret);
 	}
-	/* Who sees that sees @node and @map. */
+	/* Who sees that sees @bos. */
 	smp_store_release(&fb->ready, true);
 	return &fb->base;
 }
@@ -263,51 +289,62 @@ const struct drm_mode_config_funcs movgem_mode_config_funcs = {
  */
 void movgem_fb_unplug(struct movgem_kms *kms)
 {
-	struct movgem_fb *fb, *next;
+	struct movgem_fb_bo *fbo, *next;
 
 	mutex_lock(&kms->fbs.lock);
-	list_for_each_entry_safe(fb, next, &kms->fbs.imports, link)
-		unmap_import(kms, fb);
+	list_for_each_entry_safe(fbo, next, &kms->fbs.imports, link)
+		unmap_import(kms, fbo);
 	mutex_unlock(&kms->fbs.lock);
 }
 
-static bool is_mapped(struct movgem_fb *fb)
+static bool is_mapped(struct movgem_fb *fb, struct movgem_fb_bo *fbo)
 {
 	/* Then what fb_create() has written before is seen. */
 	return smp_load_acquire(&fb->ready) &&
-	       (!iosys_map_is_null(&fb->map) ||
-		drm_mm_node_allocated(&fb->node));
+	       (!iosys_map_is_null(&fbo->map) ||
+		drm_mm_node_allocated(&fbo->node));
+}
+
+/* Of a byte of a line, from the start of the BO. */
+static u64 offset_of(struct movgem_fb *fb, unsigned int plane, u32 x, u32 y)
+{
+	return fb->base.offsets[plane] + (u64)y * fb->base.pitches[plane] + x;
 }
 
 /**
  * movgem_fb_read - read from a framebuffer for the display
  * @fb: the framebuffer
- * @offset: first byte, of the BO
+ * @plane: plane of the format
+ * @x: first byte of the line
+ * @y: line of the plane
  * @buf: where to
- * @len: bytes
+ * @len: bytes, of that line
  *
  * Context: sleeps while pages move, fence signalling path.
  *
  * Return: 0, or -EFAULT where there is no memory.
  */
-int movgem_fb_read(struct movgem_fb *fb, u64 offset, void *buf, u32 len)
+int movgem_fb_read(struct movgem_fb *fb, unsigned int plane, u32 x, u32 y,
+		   void *buf, u32 len)
 {
 	struct movgem_device *mdev = to_movgem_device(fb->base.dev);
+	struct movgem_fb_bo *fbo = fb_bo(fb, plane);
+	u64 offset = offset_of(fb, plane, x, y);
 
-	if (!is_mapped(fb))
+	if (!is_mapped(fb, fbo))
 		return -EFAULT;
-	if (!iosys_map_is_null(&fb->map)) {
-		iosys_map_memcpy_from(buf, &fb->map, offset, len);
+	if (!iosys_map_is_null(&fbo->map)) {
+		iosys_map_memcpy_from(buf, &fbo->map, offset, len);
 		return 0;
 	}
-	return mdev->engine->display_read(mdev, fb->vm, fb->node.start + offset,
-					  buf, len);
+	return mdev->engine->display_read(mdev, fb->vm,
+					  fbo->node.start + offset, buf, len);
 }
 
 /**
- * movgem_fb_write - write to a framebuffer for writeback
- * @fb: the framebuffer
- * @offset: first byte, of the BO
+ * movgem_fb_write - write a line of a framebuffer for writeback
+ * @fb: the framebuffer, of a format with one plane
+ * @y: the line
  * @buf: what
  * @len: bytes
  *
@@ -315,16 +352,18 @@ int movgem_fb_read(struct movgem_fb *fb, u64 offset, void *buf, u32 len)
  *
  * Return: as movgem_fb_read().
  */
-int movgem_fb_write(struct movgem_fb *fb, u64 offset, const void *buf, u32 len)
+int movgem_fb_write(struct movgem_fb *fb, u32 y, const void *buf, u32 len)
 {
 	struct movgem_device *mdev = to_movgem_device(fb->base.dev);
+	struct movgem_fb_bo *fbo = fb_bo(fb, 0);
+	u64 offset = offset_of(fb, 0, 0, y);
 
-	if (!is_mapped(fb))
+	if (!is_mapped(fb, fbo))
 		return -EFAULT;
-	if (!iosys_map_is_null(&fb->map)) {
-		iosys_map_memcpy_to(&fb->map, offset, buf, len);
+	if (!iosys_map_is_null(&fbo->map)) {
+		iosys_map_memcpy_to(&fbo->map, offset, buf, len);
 		return 0;
 	}
 	return mdev->engine->display_write(mdev, fb->vm,
-					   fb->node.start + offset, buf, len);
+					   fbo->node.start + offset, buf, len);
 }

@@ -54,15 +54,19 @@ static const struct kernel_param_ops outputs_ops = {
 module_param_cb(outputs, &outputs_ops, &outputs, 0644);
 MODULE_PARM_DESC(outputs, "Monitors that devices made from now on have, 0 to 4 (default 1)");
 
-const u32 movgem_kms_formats[] = {
+const u32 movgem_kms_formats[MOVGEM_KMS_FORMATS] = {
 	DRM_FORMAT_XRGB8888,
 	DRM_FORMAT_ARGB8888,
 	DRM_FORMAT_RGB565,
 	DRM_FORMAT_XBGR8888,
 	DRM_FORMAT_ABGR8888,
+	/* MOVGEM_KMS_BLIT_FORMATS end here. */
+	DRM_FORMAT_XRGB2101010,
+	DRM_FORMAT_ARGB2101010,
+	DRM_FORMAT_XBGR2101010,
+	DRM_FORMAT_ABGR2101010,
+	DRM_FORMAT_NV12,
 };
-
-const unsigned int movgem_kms_num_formats = ARRAY_SIZE(movgem_kms_formats);
 
 /* How many CRTCs a commit switches @on, or off. */
 static unsigned int switches(struct movgem_atomic_commit *state, bool on)

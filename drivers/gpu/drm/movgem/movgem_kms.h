@@ -11,6 +11,7 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+#include <drm/drm_color_mgmt.h>
 #include <drm/drm_connector.h>
 #include <drm/drm_crtc.h>
 #include <drm/drm_encoder.h>
@@ -23,14 +24,22 @@
 #include "movgem_compat.h"
 
 struct movgem_colour;
+struct movgem_bo;
 struct movgem_device;
 struct movgem_vm;
+struct movgem_yuv;
 
 #define MOVGEM_KMS_WIDTH_MAX	1920
 #define MOVGEM_KMS_HEIGHT_MAX	1080
 #define MOVGEM_KMS_CURSOR_MAX	256
 #define MOVGEM_KMS_LUT_SIZE	256
 #define MOVGEM_KMS_OUTPUTS_MAX	4
+
+/* Pixel formats of primary and overlay planes; the blitter's are the first. */
+#define MOVGEM_KMS_FORMATS	10
+
+/* Those of the cursor and of writeback. */
+#define MOVGEM_KMS_BLIT_FORMATS	5
 
 /**
  * enum movgem_layer_index - the planes, from the bottom up as they are at first
@@ -52,8 +61,28 @@ enum movgem_layer_index {
 	MOVGEM_LAYERS,
 };
 
+/* Planes that a format has at most. */
+#define MOVGEM_FB_PLANES	2
+
 /**
- * struct movgem_fb - a framebuffer, that is a BO that the display can reach
+ * struct movgem_fb_bo - a BO that the display can reach
+ */
+struct movgem_fb_bo {
+	/** @bo: the BO, which is kept from being purged, or NULL. */
+	struct movgem_bo *bo;
+
+	/** @node: where it is mapped in &movgem_fb.vm, if it is not imported. */
+	struct drm_mm_node node;
+
+	/** @map: an imported BO in the kernel's address space, else not set. */
+	struct iosys_map map;
+
+	/** @link: in &movgem_kms.fbs.imports while @map is set. */
+	struct list_head link;
+};
+
+/**
+ * struct movgem_fb - a framebuffer
  */
 struct movgem_fb {
 	/** @base: DRM's part; first, as drm_gem_fb_destroy() frees it. */
@@ -62,16 +91,10 @@ struct movgem_fb {
 	/** @vm: the display's VM, which &movgem_kms.fbs counts it for, or NULL. */
 	struct movgem_vm *vm;
 
-	/** @node: where the BO is mapped in @vm, if it is not imported. */
-	struct drm_mm_node node;
+	/** @bos: the BOs; of planes in the same one the first has it. */
+	struct movgem_fb_bo bos[MOVGEM_FB_PLANES];
 
-	/** @map: an imported BO in the kernel's address space, else not set. */
-	struct iosys_map map;
-
-	/** @link: in &movgem_kms.fbs.imports while @map is set. */
-	struct list_head link;
-
-	/** @ready: fb_create() is done with @node and @map. */
+	/** @ready: fb_create() is done with @bos. */
 	bool ready;
 };
 
@@ -105,6 +128,9 @@ struct movgem_axis {
 struct movgem_layer {
 	/** @fb: the framebuffer, or NULL if nothing is shown. */
 	struct movgem_fb *fb;
+
+	/** @yuv: how its pixels become RGB, or NULL if they are. */
+	const struct movgem_yuv *yuv;
 
 	/** @dst: where on the screen, clipped to it. */
 	struct drm_rect dst;
@@ -353,7 +379,7 @@ struct movgem_kms {
 		/** @fbs.mm: addresses in @fbs.vm. */
 		struct drm_mm mm;
 
-		/** @fbs.imports: imported ones, by &movgem_fb.link. */
+		/** @fbs.imports: BOs that are imported, by &movgem_fb_bo.link. */
 		struct list_head imports;
 	} fbs;
 
@@ -376,8 +402,9 @@ int movgem_kms_commit(struct drm_device *drm,
 extern const struct drm_mode_config_funcs movgem_mode_config_funcs;
 int movgem_fb_init(struct movgem_kms *kms);
 void movgem_fb_unplug(struct movgem_kms *kms);
-int movgem_fb_read(struct movgem_fb *fb, u64 offset, void *buf, u32 len);
-int movgem_fb_write(struct movgem_fb *fb, u64 offset, const void *buf, u32 len);
+int movgem_fb_read(struct movgem_fb *fb, unsigned int plane, u32 x, u32 y,
+		   void *buf, u32 len);
+int movgem_fb_write(struct movgem_fb *fb, u32 y, const void *buf, u32 len);
 
 /* movgem_plane.c */
 struct drm_plane *movgem_plane_create(struct movgem_kms *kms,
@@ -407,6 +434,14 @@ void movgem_layer_begin(const struct movgem_layer *layer, u32 *cols);
 int movgem_layer_add(struct movgem_crtc *crtc, const struct movgem_layer *layer,
 		     const u32 *cols, u32 y);
 
+/* movgem_scanout.c */
+const struct movgem_yuv *movgem_scanout_yuv(enum drm_color_encoding encoding,
+					    enum drm_color_range range);
+u32 movgem_scanout_from_yuv(const struct movgem_yuv *yuv, u8 y, u8 u, u8 v);
+u32 movgem_scanout_from_deep(u32 fourcc, u32 pixel);
+int movgem_scanout_read(const struct movgem_layer *layer, void *raw, u32 x,
+			u32 y, u32 *row, u32 n);
+
 /* movgem_connector.c */
 int movgem_connector_init(struct movgem_kms *kms, struct movgem_output *output);
 
@@ -414,8 +449,7 @@ int movgem_connector_init(struct movgem_kms *kms, struct movgem_output *output);
 int movgem_writeback_init(struct movgem_kms *kms, struct movgem_output *output);
 void movgem_writeback_cancel(struct movgem_output *output, u32 count);
 
-/* Pixel formats of planes and of writeback. */
-extern const u32 movgem_kms_formats[];
-extern const unsigned int movgem_kms_num_formats;
+/* Pixel formats of planes. */
+extern const u32 movgem_kms_formats[MOVGEM_KMS_FORMATS];
 
 #endif

@@ -14,8 +14,8 @@
  * DOC: Layers
  *
  * What a plane adds to a line of the screen, with the arithmetic of the soft
- * engine's blitter. Its pixels are widened to ARGB8888 and made premultiplied, as
- * the blitter blends no others: "Coverage" multiplies colours by the pixel's
+ * engine's blitter. Its pixels are made ARGB8888 (see DOC: Scanout formats) and
+ * premultiplied, as the blitter blends no others: "Coverage" multiplies colours by the pixel's
  * alpha, "None" has alpha be 255, as has a format without alpha. Then all four
  * channels are multiplied by the plane's alpha, of 16 bits, and src-over follows.
  * Each product is rounded to 8 bits. A plane that is opaque is copied.
@@ -26,8 +26,6 @@
  * premultiplied, or by the property "SCALING_FILTER" nearest. Positions are those
  * in the whole of the rectangles, however much of them is on the screen; pixels
  * beyond the part that is shown are never seen.
- *
- * Memory that is not there is transparent, or black if the format has no alpha.
  */
 
 static void reverse(u32 *row, u32 n)
@@ -66,18 +64,9 @@ static int read_pixels(struct movgem_crtc *crtc,
 		       const struct movgem_layer *layer, u32 x, u32 y,
 		       u32 *row, u32 n)
 {
-	const struct drm_framebuffer *fb = &layer->fb->base;
-	const struct soft_format *format = movgem_soft_format(fb->format->format);
-	int ret;
+	int ret = movgem_scanout_read(layer, crtc->raw, x, y, row, n);
 
-	ret = movgem_fb_read(layer->fb, fb->offsets[0] +
-			     (u64)y * fb->pitches[0] + x * format->cpp,
-			     crtc->raw, n * format->cpp);
-	if (ret)
-		memset(crtc->raw, 0, n * format->cpp);
-
-	movgem_soft_widen(format, row, crtc->raw, n);
-	if (format->alpha)
+	if (layer->fb->base.format->has_alpha)
 		premultiply(layer, row, n);
 	return ret;
 }
@@ -184,11 +173,9 @@ static int read_scaled(struct movgem_crtc *crtc,
 
 static bool is_opaque(const struct movgem_layer *layer)
 {
-	u32 fourcc = layer->fb->base.format->format;
-
 	return layer->alpha == DRM_BLEND_ALPHA_OPAQUE &&
 	       (layer->blend == DRM_MODE_BLEND_PIXEL_NONE ||
-		!movgem_soft_format(fourcc)->alpha);
+		!layer->fb->base.format->has_alpha);
 }
 
 /**

@@ -6,6 +6,7 @@
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_blend.h>
+#include <drm/drm_color_mgmt.h>
 #include <drm/drm_fourcc.h>
 #include <drm/drm_gem_atomic_helper.h>
 #include <drm/drm_modeset_helper_vtables.h>
@@ -155,6 +156,9 @@ static void plane_update(struct drm_plane *plane,
 		return;
 
 	layer->fb = to_movgem_fb(new->fb);
+	if (new->fb->format->is_yuv)
+		layer->yuv = movgem_scanout_yuv(new->color_encoding,
+						new->color_range);
 	layer->dst = new->dst;
 	layer->x = new->src.x1 >> 16;
 	layer->y = new->src.y1 >> 16;
@@ -201,6 +205,20 @@ static const struct drm_plane_funcs plane_funcs = {
 	.atomic_destroy_state = drm_atomic_helper_plane_destroy_state,
 };
 
+/* Where there is YUV. */
+static int create_color_properties(struct movgem_plane *plane)
+{
+	if (plane->index == MOVGEM_LAYER_CURSOR)
+		return 0;
+	return drm_plane_create_color_properties(&plane->base,
+						 BIT(DRM_COLOR_YCBCR_BT601) |
+						 BIT(DRM_COLOR_YCBCR_BT709),
+						 BIT(DRM_COLOR_YCBCR_LIMITED_RANGE) |
+						 BIT(DRM_COLOR_YCBCR_FULL_RANGE),
+						 DRM_COLOR_YCBCR_BT601,
+						 DRM_COLOR_YCBCR_LIMITED_RANGE);
+}
+
 static int create_properties(struct movgem_plane *plane)
 {
 	struct drm_plane *base = &plane->base;
@@ -236,7 +254,16 @@ static int create_properties(struct movgem_plane *plane)
 						       BIT(DRM_SCALING_FILTER_NEAREST_NEIGHBOR));
 	if (ret)
 		return ret;
+	ret = create_color_properties(plane);
+	if (ret)
+		return ret;
 	return movgem_plane_create_async_formats(base, has_async_flips(base));
+}
+
+static unsigned int num_formats(enum movgem_layer_index index)
+{
+	return index == MOVGEM_LAYER_CURSOR ? MOVGEM_KMS_BLIT_FORMATS :
+					      MOVGEM_KMS_FORMATS;
 }
 
 /**
@@ -260,7 +287,7 @@ struct drm_plane *movgem_plane_create(struct movgem_kms *kms,
 	plane = drmm_universal_plane_alloc(drm, struct movgem_plane, base,
 					   BIT(drm->mode_config.num_crtc),
 					   &plane_funcs, movgem_kms_formats,
-					   movgem_kms_num_formats, modifiers,
+					   num_formats(index), modifiers,
 					   types[index], NULL);
 	if (IS_ERR(plane))
 		return ERR_CAST(plane);

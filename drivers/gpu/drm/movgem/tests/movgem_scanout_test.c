@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copyright (C) 2026 movgem maintainers */
+
+/* What pixels of the formats that are the planes' only become ARGB8888 by. */
+
+#include <linux/math64.h>
+#include <linux/minmax.h>
+
+#include <drm/drm_fourcc.h>
+#include <kunit/test.h>
+
+#include "../movgem_kms.h"
+
+#define LIMITED	DRM_COLOR_YCBCR_LIMITED_RANGE
+#define FULL	DRM_COLOR_YCBCR_FULL_RANGE
+#define BT601	DRM_COLOR_YCBCR_BT601
+#define BT709	DRM_COLOR_YCBCR_BT709
+
+static const struct yuv_case {
+	enum drm_color_encoding encoding;
+	enum drm_color_range range;
+	u8 y, u, v;
+	u32 rgb;
+} yuv_cases[] = {
+	/* Black, white and what is beyond. */
+	{ BT601, LIMITED, 16, 128, 128, 0x000000 },
+	{ BT601, LIMITED, 235, 128, 128, 0xffffff },
+	{ BT601, LIMITED, 0, 128, 128, 0x000000 },
+	{ BT601, LIMITED, 255, 128, 128, 0xffffff },
+	{ BT709, LIMITED, 16, 128, 128, 0x000000 },
+	{ BT709, LIMITED, 235, 128, 128, 0xffffff },
+	{ BT601, FULL, 0, 128, 128, 0x000000 },
+	{ BT601, FULL, 255, 128, 128, 0xffffff },
+	{ BT709, FULL, 1, 128, 128, 0x010101 },
+	/* Red, green and blue of each, as near as 8 bits come. */
+	{ BT601, LIMITED, 81, 90, 240, 0xfe0000 },
+	{ BT601, LIMITED, 145, 54, 34, 0x00ff01 },
+	{ BT601, LIMITED, 41, 240, 110, 0x0000ff },
+	{ BT709, LIMITED, 63, 102, 240, 0xff0100 },
+	{ BT709, LIMITED, 173, 42, 26, 0x00ff01 },
+	{ BT709, LIMITED, 32, 240, 118, 0x0100ff },
+	{ BT601, FULL, 76, 85, 255, 0xfe0000 },
+	{ BT709, FULL, 54, 99, 255, 0xfe0000 },
+	{ BT709, FULL, 182, 30, 12, 0x00ff00 },
+};
+
+static void yuv_known(struct kunit *test)
+{
+	for (int i = 0; i < ARRAY_SIZE(yuv_cases); i++) {
+		const struct yuv_case *c = &yuv_cases[i];
+		const struct movgem_yuv *yuv = movgem_scanout_yuv(c->encoding,
+								  c->range);
+
+		KUNIT_EXPECT_EQ_MSG(test, 0xff000000 | c->rgb,
+				    movgem_scanout_from_yuv(yuv, c->y, c->u, c->v),
+				    "case %d", i);
+	}
+}
+
+/* Without colour all is grey, and more luma is never darker. */
+static void yuv_grey(struct kunit *test)
+{
+	for (int i = 0; i < 4; i++) {
+		const struct movgem_yuv *yuv = movgem_scanout_yuv(i & 1 ? BT709 : BT601,
+								  i & 2 ? FULL : LIMITED);
+		u32 last = 0;
+
+		for (int y = 0; y < 256; y++) {
+			u32 pixel = movgem_scanout_from_yuv(yuv, y, 128, 128);
+
+			KUNIT_EXPECT_EQ(test, 0xff000000 | (pixel & 0xff) * 0x010101,
+					pixel);
+			KUNIT_EXPECT_LE(test, last, pixel);
+			if (i & 2)
+				KUNIT_EXPECT_EQ(test, y, pixel & 0xff);
+			last = pixel;
+		}
+	}
+}
+
+/* A channel in exact fractions, rounded and clamped. */
+static int exact(s64 num, s64 den)
+{
+	s64 value = 2 * num + den;
+
+	return value < 0 ? 0 : min_t(s64, div64_s64(value, 2 * den), 255);
+}
+
+static bool is_near(u32 pixel, int shift, int want)
+{
+	int c = pixel >> shift & 0xff;
+
+	return c == want || c == want - 1 || c == want + 1;
+}
+
+/* Nothing is off by more than one from what the standards say, in 1/10000. */
+static void yuv_exact(struct kunit *test)
+{
+	for (int i = 0; i < 4; i++) {
+		s64 kr = i & 1 ? 2126 : 2990, kb = i & 1 ? 722 : 1140;
+		s64 kg = 10000 - kr - kb, l = i & 2 ? 255 : 219, c = i & 2 ? 255 : 224;
+		const struct movgem_yuv *yuv = movgem_scanout_yuv(i & 1 ? BT709 : BT601,
+								  i & 2 ? FULL : LIMITED);
+		int bad = 0;
+
+		for (int y = 0; y < 256; y += 3) {
+			for (int u = 0; u < 256; u += 5) {
+				for (int v = 0; v < 256; v += 7) {
+					s64 dy = 255 * (y - (i & 2 ? 0 : 16)) * c * 10000;
+					s64 du = 2 * 255 * (u - 128) * l;
+					s64 dv = 2 * 255 * (v - 128) * l;
+					u32 pixel = movgem_scanout_from_yuv(yuv, y, u, v);
+					s64 one = l * c * 10000;
+
+					bad += !is_near(pixel, 16,
+							exact(dy + dv * (10000 - kr), one)) ||
+					       !is_near(pixel, 8,
+							exact(dy * kg -
+							      du * kb * (10000 - kb) -
+							      dv * kr * (10000 - kr),
+							      one * kg)) ||
+					       !is_near(pixel, 0,
+							exact(dy + du * (10000 - kb), one));
+				}
+			}
+		}
+		KUNIT_EXPECT_EQ_MSG(test, 0, bad, "matrix %d", i);
+	}
+}
+
+/* Each bit goes where it belongs, and the low two of a channel nowhere. */
+static void deep_bits(struct kunit *test)
+{
+	for (int bit = 0; bit < 32; bit++) {
+		int channel = bit / 10, at = bit % 10 - 2;
+		u32 rgb = bit < 30 && at >= 0 ? BIT(8 * channel + at) : 0;
+		u32 bgr = bit < 30 && at >= 0 ? BIT(8 * (2 - channel) + at) : 0;
+		u32 alpha = bit < 30 ? 0 : bit == 30 ? 0x55000000 : 0xaa000000;
+		u32 pixel = BIT(bit);
+
+		KUNIT_EXPECT_EQ(test, rgb | 0xff000000,
+				movgem_scanout_from_deep(DRM_FORMAT_XRGB2101010, pixel));
+		KUNIT_EXPECT_EQ(test, bgr | 0xff000000,
+				movgem_scanout_from_deep(DRM_FORMAT_XBGR2101010, pixel));
+		KUNIT_EXPECT_EQ(test, rgb | alpha,
+				movgem_scanout_from_deep(DRM_FORMAT_ARGB2101010, pixel));
+		KUNIT_EXPECT_EQ(test, bgr | alpha,
+				movgem_scanout_from_deep(DRM_FORMAT_ABGR2101010, pixel));
+	}
+	KUNIT_EXPECT_EQ(test, U32_MAX,
+			movgem_scanout_from_deep(DRM_FORMAT_ARGB2101010, U32_MAX));
+}
+
+static struct kunit_case scanout_cases[] = {
+	KUNIT_CASE(yuv_known),
+	KUNIT_CASE(yuv_grey),
+	KUNIT_CASE(yuv_exact),
+	KUNIT_CASE(deep_bits),
+	{}
+};
+
+static struct kunit_suite scanout_suite = {
+	.name = "movgem_scanout",
+	.test_cases = scanout_cases,
+};
+
+kunit_test_suite(scanout_suite);
