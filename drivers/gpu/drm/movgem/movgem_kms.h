@@ -122,6 +122,37 @@ struct movgem_axis {
 	u32 first;
 };
 
+/* Columns that are read at a time where they become lines. */
+#define MOVGEM_BAND_COLUMNS	16
+
+/* A filter needs two for a column of the screen. */
+#define MOVGEM_BAND_LINES	(2 * MOVGEM_KMS_WIDTH_MAX)
+
+/**
+ * struct movgem_band - some columns of a framebuffer that is shown turned
+ *
+ * The composition's own.
+ */
+struct movgem_band {
+	/** @first: the first one, a multiple of MOVGEM_BAND_COLUMNS, or U32_MAX. */
+	u32 first;
+
+	/** @count: lines of the framebuffer that are needed. */
+	u32 count;
+
+	/** @lines: which, going down. */
+	u16 lines[MOVGEM_BAND_LINES];
+
+	/**
+	 * @slots: of each column on the screen, before it is mirrored, the index in
+	 * @lines of the line that it starts with.
+	 */
+	u16 slots[MOVGEM_KMS_WIDTH_MAX];
+
+	/** @pixels: of each of @lines, with the first column of the next band. */
+	u32 pixels[MOVGEM_BAND_LINES][MOVGEM_BAND_COLUMNS + 1];
+};
+
 /**
  * struct movgem_layer - what a plane shows
  */
@@ -138,7 +169,7 @@ struct movgem_layer {
 	/** @zpos: the higher one of two is above the other. */
 	u32 zpos;
 
-	/** @scaled: as @h and @v say; else by @x and @y. */
+	/** @scaled: or turned, as @h and @v say; else by @x and @y. */
 	bool scaled;
 
 	/** @nearest: nearest neighbour; else bilinear. */
@@ -150,13 +181,19 @@ struct movgem_layer {
 	/** @y: first line. */
 	u32 y;
 
-	/** @h: from left to right, before @flip_x. */
+	/**
+	 * @band: columns of the framebuffer are lines of the screen, @h goes down
+	 * in the framebuffer and @v to the right: memory for that. Else NULL.
+	 */
+	struct movgem_band *band;
+
+	/** @h: from left to right on the screen, before @flip_x. */
 	struct movgem_axis h;
 
 	/** @v: from the top down, before @flip_y. */
 	struct movgem_axis v;
 
-	/** @flip_x: from right to left. */
+	/** @flip_x: from right to left on the screen. */
 	bool flip_x;
 
 	/** @flip_y: from the bottom up. */
@@ -319,8 +356,8 @@ struct movgem_crtc {
 	u32 *lines[2];
 
 	/**
-	 * @cols: of each layer that is scaled where its columns lie in the
-	 * framebuffer, in 24.8 fixed point; the same.
+	 * @cols: of each layer that is scaled or turned where its columns lie in
+	 * the framebuffer, in 24.8 fixed point; the same.
 	 */
 	u32 *cols[MOVGEM_LAYERS];
 

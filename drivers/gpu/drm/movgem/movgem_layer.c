@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 movgem maintainers */
 
+#include <linux/math.h>
 #include <linux/minmax.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 #include <drm/drm_blend.h>
@@ -26,6 +28,10 @@
  * premultiplied, or by the property "SCALING_FILTER" nearest. Positions are those
  * in the whole of the rectangles, however much of them is on the screen; pixels
  * beyond the part that is shown are never seen.
+ *
+ * Where a layer is turned by 90 or 270 degrees a line of the screen is a column of
+ * the framebuffer. Columns are read sixteen at a time, of all lines that are needed,
+ * and kept for the next lines of the screen.
  */
 
 static void reverse(u32 *row, u32 n)
@@ -101,22 +107,45 @@ static u32 axis_at(const struct movgem_axis *axis, bool nearest, u32 i)
 	return clamp_t(s64, at, axis->start >> 16 << 16, last >> 16 << 16) >> 8;
 }
 
+/* The last pixel that is needed for what lies at @at. */
+static u32 last_pixel(u32 at)
+{
+	return (at >> 8) + !!(at & 0xff);
+}
+
+/* Finds the lines that columns need, of which the next one never starts before. */
+static void begin_band(struct movgem_band *band, const u32 *cols, u32 n)
+{
+	u32 count = 0;
+
+	for (u32 i = 0; i < n; i++) {
+		u32 top = cols[i] >> 8, bottom = last_pixel(cols[i]);
+
+		if (!count || band->lines[count - 1] < top)
+			band->lines[count++] = top;
+		/* The last one or that before. */
+		band->slots[i] = count - 1 - (band->lines[count - 1] - top);
+		if (band->lines[count - 1] < bottom)
+			band->lines[count++] = bottom;
+	}
+	band->count = count;
+	band->first = U32_MAX;
+}
+
 /**
- * movgem_layer_begin - find the columns of a layer that is scaled
+ * movgem_layer_begin - begin with a frame of a layer that is scaled or turned
  * @layer: the layer
  * @cols: returned for each of its columns on the screen, before it is mirrored:
  *	  the place in the framebuffer in 24.8 fixed point
  */
 void movgem_layer_begin(const struct movgem_layer *layer, u32 *cols)
 {
-	for (u32 i = 0; i < drm_rect_width(&layer->dst); i++)
-		cols[i] = axis_at(&layer->h, layer->nearest, layer->h.first + i);
-}
+	u32 w = drm_rect_width(&layer->dst);
 
-/* The last pixel that is needed for what lies at @at. */
-static u32 last_pixel(u32 at)
-{
-	return (at >> 8) + !!(at & 0xff);
+	for (u32 i = 0; i < w; i++)
+		cols[i] = axis_at(&layer->h, layer->nearest, layer->h.first + i);
+	if (layer->band)
+		begin_band(layer->band, cols, w);
 }
 
 /*
@@ -150,12 +179,63 @@ static int sample(struct movgem_crtc *crtc, const struct movgem_layer *layer,
 	return ret;
 }
 
+/* Where a line of the screen lies in the framebuffer, in 24.8 fixed point. */
+static u32 line_at(const struct movgem_layer *layer, u32 y)
+{
+	u32 line = layer->flip_y ? layer->dst.y2 - 1 - y : y - layer->dst.y1;
+
+	return axis_at(&layer->v, layer->nearest, layer->v.first + line);
+}
+
+/* Has a column and the next one in the band. Returns 0 or -EFAULT. */
+static int load_band(struct movgem_crtc *crtc, const struct movgem_layer *layer,
+		     u32 x)
+{
+	struct movgem_band *band = layer->band;
+	u32 first = round_down(x, MOVGEM_BAND_COLUMNS);
+	u32 n = min(layer->fb->base.width - first, MOVGEM_BAND_COLUMNS + 1);
+	int ret = 0;
+
+	if (band->first == first)
+		return 0;
+	for (u32 i = 0; i < band->count; i++) {
+		ret = read_pixels(crtc, layer, first, band->lines[i],
+				  band->pixels[i], n) ?: ret;
+		cond_resched();
+	}
+	band->first = first;
+	return ret;
+}
+
+static int read_turned(struct movgem_crtc *crtc,
+		       const struct movgem_layer *layer, const u32 *cols, u32 y)
+{
+	struct movgem_band *band = layer->band;
+	u32 w = drm_rect_width(&layer->dst);
+	u32 at = line_at(layer, y);
+	int ret = load_band(crtc, layer, at >> 8);
+	u32 left = (at >> 8) - band->first;
+	u32 right = last_pixel(at) - band->first;
+
+	for (u32 i = 0; i < w; i++) {
+		const u32 *top = band->pixels[band->slots[i]];
+		const u32 *bottom = cols[i] & 0xff ?
+				    band->pixels[band->slots[i] + 1] : top;
+
+		crtc->row[i] = movgem_soft_bilinear(top[left], top[right],
+						    bottom[left], bottom[right],
+						    at & 0xff, cols[i] & 0xff);
+	}
+	if (layer->flip_x)
+		reverse(crtc->row, w);
+	return ret;
+}
+
 static int read_scaled(struct movgem_crtc *crtc,
 		       const struct movgem_layer *layer, const u32 *cols, u32 y)
 {
 	u32 w = drm_rect_width(&layer->dst);
-	u32 line = layer->flip_y ? layer->dst.y2 - 1 - y : y - layer->dst.y1;
-	u32 at = axis_at(&layer->v, layer->nearest, layer->v.first + line);
+	u32 at = line_at(layer, y);
 	int ret = 0;
 
 	/* Where it is made smaller the buffers are too small for a line. */
@@ -182,7 +262,7 @@ static bool is_opaque(const struct movgem_layer *layer)
  * movgem_layer_add - add a layer to the line that is composed
  * @crtc: the CRTC, whose buffers are the caller's
  * @layer: the layer
- * @cols: if it is scaled, what movgem_layer_begin() has found
+ * @cols: if it is scaled or turned, what movgem_layer_begin() has found
  * @y: line of the screen, which the layer has
  *
  * Return: 0 or -EFAULT.
@@ -195,8 +275,12 @@ int movgem_layer_add(struct movgem_crtc *crtc, const struct movgem_layer *layer,
 	u32 *row = crtc->row;
 	int ret;
 
-	ret = layer->scaled ? read_scaled(crtc, layer, cols, y) :
-			      read_line(crtc, layer, y);
+	if (layer->band)
+		ret = read_turned(crtc, layer, cols, y);
+	else if (layer->scaled)
+		ret = read_scaled(crtc, layer, cols, y);
+	else
+		ret = read_line(crtc, layer, y);
 	if (is_opaque(layer)) {
 		memcpy(out, row, w * sizeof(*out));
 		return ret;

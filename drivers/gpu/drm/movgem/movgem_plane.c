@@ -2,6 +2,8 @@
 /* Copyright (C) 2026 movgem maintainers */
 
 #include <linux/limits.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
 
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
@@ -9,6 +11,7 @@
 #include <drm/drm_color_mgmt.h>
 #include <drm/drm_fourcc.h>
 #include <drm/drm_gem_atomic_helper.h>
+#include <drm/drm_managed.h>
 #include <drm/drm_modeset_helper_vtables.h>
 #include <drm/movgem_drm.h>
 
@@ -20,14 +23,14 @@
  *
  * Each CRTC has its own. The overlay planes are above the primary one, unless the
  * property "zpos" says otherwise (of two planes with the same one that is above
- * which is so at first), and the cursor is above all. The planes have an
- * alpha of their own and all blend modes. They can be anywhere on the screen and
- * over its edges, but not so far off that DRM cannot compute with it (2^31 pixels to
- * the left, or up); turned round and mirrored, and scaled by any factor: both
- * rectangles have one pixel at least and DRM_MOVGEM_SURFACE_MAX at most, in each
- * direction. Where there is none the screen is black. A commit leaves what a plane
- * shows in &movgem_crtc.staged, as in registers of hardware, from where the CRTC's
- * part of the commit takes it.
+ * which is so at first), and the cursor is above all. The planes have an alpha of
+ * their own and all blend modes. They can be anywhere on the screen and over its
+ * edges, but not so far off that DRM cannot compute with it (2^31 pixels to the
+ * left, or up). They are turned by right angles and mirrored, and scaled by any
+ * factor: both rectangles have one pixel at least and DRM_MOVGEM_SURFACE_MAX at
+ * most, in each direction. Where there is none the screen is black. A commit leaves
+ * what a plane shows in &movgem_crtc.staged, as in registers of hardware, from where
+ * the CRTC's part of the commit takes it.
  */
 
 /* All that check_size() lets through. */
@@ -38,6 +41,8 @@ struct movgem_plane {
 	struct drm_plane base;
 	struct movgem_crtc *crtc;
 	enum movgem_layer_index index;
+	/* There once it has been turned by 90 or 270 degrees. */
+	struct movgem_band *band;
 };
 
 static const u64 modifiers[] = {
@@ -52,10 +57,14 @@ static const enum drm_plane_type types[] = {
 	[MOVGEM_LAYER_CURSOR] = DRM_PLANE_TYPE_CURSOR,
 };
 
+static struct movgem_plane *to_movgem_plane(struct drm_plane *plane)
+{
+	return container_of(plane, struct movgem_plane, base);
+}
+
 static struct movgem_layer *staged_layer(struct drm_plane *plane)
 {
-	struct movgem_plane *mplane = container_of(plane, struct movgem_plane,
-						   base);
+	struct movgem_plane *mplane = to_movgem_plane(plane);
 
 	return &mplane->crtc->staged[mplane->index];
 }
@@ -87,6 +96,28 @@ static int check_size(const struct drm_plane_state *new)
 	return 0;
 }
 
+static void free_band(struct drm_device *drm, void *band)
+{
+	kvfree(band);
+}
+
+/* A quarter of a MiB that most planes never need; it stays. */
+static int need_band(struct movgem_plane *plane)
+{
+	struct movgem_band *band;
+	int ret;
+
+	if (plane->band)
+		return 0;
+	band = kvzalloc(sizeof(*band), GFP_KERNEL);
+	if (!band)
+		return -ENOMEM;
+	ret = drmm_add_action_or_reset(plane->base.dev, free_band, band);
+	if (!ret)
+		plane->band = band;
+	return ret;
+}
+
 static int plane_check(struct drm_plane *plane,
 		       struct movgem_atomic_commit *state)
 {
@@ -104,6 +135,11 @@ static int plane_check(struct drm_plane *plane,
 	ret = check_place(new);
 	if (ret)
 		return ret;
+	if (drm_rotation_90_or_270(new->rotation)) {
+		ret = need_band(to_movgem_plane(plane));
+		if (ret)
+			return ret;
+	}
 	crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);
 	return drm_atomic_helper_check_plane_state(new, crtc_state, SCALE_MIN,
 						   SCALE_MAX, true, true);
@@ -116,8 +152,25 @@ static bool is_scaled(const struct drm_plane_state *new)
 	       (new->src_x | new->src_y) & 0xffff;
 }
 
-static void set_scale(struct movgem_layer *layer,
-		      const struct drm_plane_state *new)
+/* Reflections come first, then the picture is turned counter-clockwise. */
+static void set_rotation(struct movgem_layer *layer, struct movgem_plane *plane,
+			 unsigned int rotation)
+{
+	bool flip_x = rotation & (DRM_MODE_ROTATE_90 | DRM_MODE_ROTATE_180);
+	bool flip_y = rotation & (DRM_MODE_ROTATE_180 | DRM_MODE_ROTATE_270);
+
+	flip_x ^= !!(rotation & DRM_MODE_REFLECT_X);
+	flip_y ^= !!(rotation & DRM_MODE_REFLECT_Y);
+	if (drm_rotation_90_or_270(rotation)) {
+		layer->band = plane->band;
+		swap(flip_x, flip_y);
+	}
+	layer->flip_x = flip_x;
+	layer->flip_y = flip_y;
+}
+
+static void set_axes(struct movgem_layer *layer,
+		     const struct drm_plane_state *new)
 {
 	const struct drm_rect *dst = &new->dst;
 
@@ -125,16 +178,16 @@ static void set_scale(struct movgem_layer *layer,
 	layer->nearest = new->scaling_filter ==
 			 DRM_SCALING_FILTER_NEAREST_NEIGHBOR;
 	layer->h = (struct movgem_axis) {
-		.start = new->src_x,
-		.size = new->src_w,
+		.start = layer->band ? new->src_y : new->src_x,
+		.size = layer->band ? new->src_h : new->src_w,
 		.length = new->crtc_w,
 		.first = layer->flip_x ?
 			 new->crtc_x + (int)new->crtc_w - dst->x2 :
 			 dst->x1 - new->crtc_x,
 	};
 	layer->v = (struct movgem_axis) {
-		.start = new->src_y,
-		.size = new->src_h,
+		.start = layer->band ? new->src_x : new->src_y,
+		.size = layer->band ? new->src_w : new->src_h,
 		.length = new->crtc_h,
 		.first = layer->flip_y ?
 			 new->crtc_y + (int)new->crtc_h - dst->y2 :
@@ -148,7 +201,6 @@ static void plane_update(struct drm_plane *plane,
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state,
 								     plane);
 	struct movgem_layer *layer = staged_layer(plane);
-	bool turned = new->rotation & DRM_MODE_ROTATE_180;
 
 	*layer = (struct movgem_layer) {};
 	/* All of it would be transparent. */
@@ -162,13 +214,12 @@ static void plane_update(struct drm_plane *plane,
 	layer->dst = new->dst;
 	layer->x = new->src.x1 >> 16;
 	layer->y = new->src.y1 >> 16;
-	layer->flip_x = turned ^ !!(new->rotation & DRM_MODE_REFLECT_X);
-	layer->flip_y = turned ^ !!(new->rotation & DRM_MODE_REFLECT_Y);
 	layer->zpos = new->zpos;
 	layer->alpha = new->alpha;
 	layer->blend = new->pixel_blend_mode;
-	if (is_scaled(new))
-		set_scale(layer, new);
+	set_rotation(layer, to_movgem_plane(plane), new->rotation);
+	if (layer->band || is_scaled(new))
+		set_axes(layer, new);
 }
 
 static void plane_disable(struct drm_plane *plane,
@@ -234,10 +285,8 @@ static int create_properties(struct movgem_plane *plane)
 	if (ret)
 		return ret;
 	ret = drm_plane_create_rotation_property(base, DRM_MODE_ROTATE_0,
-						 DRM_MODE_ROTATE_0 |
-						 DRM_MODE_ROTATE_180 |
-						 DRM_MODE_REFLECT_X |
-						 DRM_MODE_REFLECT_Y);
+						 DRM_MODE_ROTATE_MASK |
+						 DRM_MODE_REFLECT_MASK);
 	if (ret)
 		return ret;
 	ret = drm_plane_create_alpha_property(base);

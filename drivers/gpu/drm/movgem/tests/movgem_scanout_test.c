@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 movgem maintainers */
 
-/* What pixels of the formats that are the planes' only become ARGB8888 by. */
+/*
+ * What pixels become ARGB8888 by, and which lines of a framebuffer are read where a
+ * layer is turned.
+ */
 
 #include <linux/math64.h>
 #include <linux/minmax.h>
+#include <linux/prandom.h>
 
 #include <drm/drm_fourcc.h>
 #include <kunit/test.h>
@@ -151,11 +155,76 @@ static void deep_bits(struct kunit *test)
 			movgem_scanout_from_deep(DRM_FORMAT_ARGB2101010, U32_MAX));
 }
 
+/* All that a layer needs of lines, each once, going down, and within it. */
+static void check_band(struct kunit *test, const struct movgem_layer *layer,
+		       const u32 *cols)
+{
+	const struct movgem_band *band = layer->band;
+	u32 last = (layer->h.start + layer->h.size - 1) >> 16;
+
+	KUNIT_ASSERT_LE(test, band->count, MOVGEM_BAND_LINES);
+	for (u32 i = 1; i < band->count; i++)
+		KUNIT_ASSERT_LT(test, band->lines[i - 1], band->lines[i]);
+	KUNIT_ASSERT_GE(test, band->lines[0], layer->h.start >> 16);
+	KUNIT_ASSERT_LE(test, band->lines[band->count - 1], last);
+	for (u32 i = 0; i < drm_rect_width(&layer->dst); i++) {
+		u32 slot = band->slots[i];
+
+		KUNIT_ASSERT_LT(test, slot, band->count);
+		KUNIT_ASSERT_EQ(test, band->lines[slot], cols[i] >> 8);
+		if (!(cols[i] & 0xff))
+			continue;
+		KUNIT_ASSERT_LT(test, slot + 1, band->count);
+		KUNIT_ASSERT_EQ(test, band->lines[slot + 1], (cols[i] >> 8) + 1);
+	}
+}
+
+static void band_lines(struct kunit *test)
+{
+	struct movgem_layer layer = {
+		.scaled = true,
+		.band = kunit_kzalloc(test, sizeof(*layer.band), GFP_KERNEL),
+	};
+	u32 *cols = kunit_kzalloc(test, MOVGEM_KMS_WIDTH_MAX * sizeof(*cols),
+				  GFP_KERNEL);
+	struct rnd_state rnd;
+
+	KUNIT_ASSERT_NOT_NULL(test, layer.band);
+	KUNIT_ASSERT_NOT_NULL(test, cols);
+	prandom_seed_state(&rnd, 1);
+	for (int i = 0; i < 500; i++) {
+		u32 bits = prandom_u32_state(&rnd);
+		u32 length = 1 + prandom_u32_state(&rnd) % (bits & 1 ? 16384 : 2000);
+		u32 whole = 1 + prandom_u32_state(&rnd) % (bits & 2 ? 16384 : 2000);
+		u32 first = prandom_u32_state(&rnd) % length;
+		u32 width = min(length - first, MOVGEM_KMS_WIDTH_MAX);
+
+		layer.nearest = bits & 4;
+		layer.h = (struct movgem_axis) {
+			.size = whole << 16,
+			.length = length,
+			.first = first,
+		};
+		/* As it is, or beginning and ending anywhere. */
+		if (bits & 8)
+			layer.h.length = max(whole, first + width);
+		if (bits & 16 && whole > 2) {
+			layer.h.start = prandom_u32_state(&rnd) % (whole << 15);
+			layer.h.size = (whole << 16) - layer.h.start - (bits >> 20);
+		}
+		layer.h.size = max_t(u32, layer.h.size, 1 << 16);
+		layer.dst = DRM_RECT_INIT(0, 0, width, 1);
+		movgem_layer_begin(&layer, cols);
+		check_band(test, &layer, cols);
+	}
+}
+
 static struct kunit_case scanout_cases[] = {
 	KUNIT_CASE(yuv_known),
 	KUNIT_CASE(yuv_grey),
 	KUNIT_CASE(yuv_exact),
 	KUNIT_CASE(deep_bits),
+	KUNIT_CASE(band_lines),
 	{}
 };
 
