@@ -90,6 +90,12 @@
  * SUBTEST: writeback-moves
  * Description: Copies are whole although the pages that they go to move.
  *
+ * SUBTEST: nv12-moves
+ * Description: Both BOs of NV12 move while they are shown.
+ *
+ * SUBTEST: nv12-kept
+ * Description: Both BOs of NV12 stay for as long as they are shown.
+ *
  * SUBTEST: held-pages
  * Description: Pages in the kernel's hands are shown, sooner or later.
  *
@@ -500,6 +506,10 @@ static void test_rotation(int fd)
 		DRM_MODE_ROTATE_0 | DRM_MODE_REFLECT_Y,
 		DRM_MODE_ROTATE_180,
 		DRM_MODE_ROTATE_180 | DRM_MODE_REFLECT_X,
+		DRM_MODE_ROTATE_90,
+		DRM_MODE_ROTATE_270,
+		DRM_MODE_ROTATE_90 | DRM_MODE_REFLECT_Y,
+		DRM_MODE_ROTATE_270 | DRM_MODE_REFLECT_Y,
 	};
 	struct kms_blend b;
 

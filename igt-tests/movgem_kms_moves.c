@@ -156,11 +156,106 @@ static void test_writeback_moves(int fd)
 	kms_blend_fini(&b);
 }
 
+/* Both BOs of NV12: each moves, and is shown all the same. */
+static void test_nv12_moves(int fd)
+{
+	static const struct kms_nv12 layout = { .split = true };
+	struct kms_scene scene = { .mode = kms_small_mode(&rig) };
+	uint64_t ids[2], sizes[2], moved;
+	struct mover mover;
+	struct kms_fb fb;
+	uint32_t want;
+	int file;
+
+	require_moves(fd);
+	kms_fb_init_nv12(&fb, fd, 640, 480, &layout);
+	kms_fb_draw(&fb, 4);
+	scene.layers[KMS_PRIMARY] = kms_whole(&fb, 0, 0);
+	want = kms_reference_crc(&scene);
+	kms_show(&rig, &scene);
+	for (int i = 0; i < 2; i++) {
+		const uint32_t handle = i ? fb.chroma.handle : fb.handle;
+
+		ids[i] = movgem_bo_id(fd, handle);
+		sizes[i] = i ? fb.chroma.size : fb.size;
+		expect_movable(fd, ids[i]);
+	}
+	for (int i = 0; i < 2; i++) {
+		const uint32_t handle = i ? fb.chroma.handle : fb.handle;
+
+		igt_assert_eq_u64(movgem_migrate_bo(fd, ids[i]), sizes[i] / MOVGEM_PAGE);
+		igt_assert_eq_u32(kms_crc(&rig), want);
+		file = kms_crc_open(&rig);
+		moved = movgem_bo_moved(fd, handle);
+		mover_start(&mover, fd, ids[i], false);
+		for (int k = 0; k < 20; k++)
+			igt_assert_eq_u32(kms_crc_read(file, NULL), want);
+		/* What nobody reads for two seconds DRM complains of. */
+		close(file);
+		mover_stop(&mover);
+		igt_assert_lt_u64(moved, movgem_bo_moved(fd, handle));
+	}
+	kms_expect(&rig, &scene);
+	/* What is written after a move is shown. */
+	kms_fb_draw(&fb, 5);
+	kms_expect(&rig, &scene);
+	kms_off(&rig);
+	kms_fb_fini(&fb);
+}
+
+/* The display has both BOs of NV12, whoever lets go of them. */
+static void test_nv12_kept(int fd)
+{
+	static const struct kms_nv12 layout = { .split = true };
+	struct kms_scene scene = { .mode = kms_small_mode(&rig) };
+	uint64_t before = movgem_bo_count(fd);
+	uint32_t retained, want;
+	struct kms_fb fb;
+
+	kms_fb_init_nv12(&fb, fd, 640, 480, &layout);
+	kms_fb_draw(&fb, 6);
+	scene.layers[KMS_PRIMARY] = kms_whole(&fb, 0, 0);
+	want = kms_reference_crc(&scene);
+	kms_show(&rig, &scene);
+	igt_assert_eq(__movgem_bo_madvise(fd, fb.handle, DRM_MOVGEM_MADV_DONTNEED, &retained),
+		      -EBUSY);
+	igt_assert_eq(__movgem_bo_madvise(fd, fb.chroma.handle, DRM_MOVGEM_MADV_DONTNEED,
+					  &retained), -EBUSY);
+	munmap(fb.map, fb.size);
+	munmap(fb.chroma.map, fb.chroma.size);
+	igt_assert_eq(__movgem_gem_close(fd, fb.handle), 0);
+	igt_assert_eq(__movgem_gem_close(fd, fb.chroma.handle), 0);
+	igt_assert_eq_u32(kms_crc(&rig), want);
+	kms_off(&rig);
+	igt_assert_eq_u64(movgem_bo_count(fd), before + 2);
+	igt_assert_eq(drmModeRmFB(fd, fb.id), 0);
+	movgem_wait_for_bos(fd, before);
+}
+
+/* Shows a scene while pages of a BO are in the kernel's hands. */
+static void expect_held(int fd, uint64_t id, const char *how, uint32_t want)
+{
+	int file = igt_debugfs_open(fd, "hold", O_RDWR), len;
+	uint64_t taken = movgem_stat(fd, "gpu_unblock");
+	char text[64] = "";
+
+	igt_assert_fd(file);
+	len = snprintf(text, sizeof(text), "%llu 10 8 %s", (unsigned long long)id, how);
+	igt_assert_eq(write(file, text, len), len);
+	memset(text, 0, sizeof(text));
+	igt_assert_lt(0, read(file, text, sizeof(text) - 1));
+	igt_assert_eq(atoi(text), 8);
+	igt_assert_eq_u32(kms_crc(&rig), want);
+	igt_assert_lte_u64(taken + 8, movgem_stat(fd, "gpu_unblock"));
+	close(file);
+	igt_assert_eq_u32(kms_crc(&rig), want);
+}
+
 static void test_held_pages(int fd)
 {
+	static const struct kms_nv12 layout = { .split = true };
 	static const char * const how[] = { "isolate", "quiesce" };
 	struct kms_scene scene;
-	char text[64] = "";
 	struct kms_fb fb;
 	uint32_t want;
 	uint64_t id;
@@ -171,22 +266,26 @@ static void test_held_pages(int fd)
 	/* Not later: the CPU would take the pages back. */
 	want = kms_reference_crc(&scene);
 	id = movgem_bo_id(fd, fb.handle);
-	for (unsigned int i = 0; i < ARRAY_SIZE(how); i++) {
-		int file = igt_debugfs_open(fd, "hold", O_RDWR), len;
-		uint64_t taken = movgem_stat(fd, "gpu_unblock");
+	for (unsigned int i = 0; i < ARRAY_SIZE(how); i++)
+		expect_held(fd, id, how[i], want);
+	kms_off(&rig);
+	kms_fb_fini(&fb);
 
-		igt_assert_fd(file);
-		len = snprintf(text, sizeof(text), "%llu 10 8 %s", (unsigned long long)id,
-			       how[i]);
-		igt_assert_eq(write(file, text, len), len);
-		memset(text, 0, sizeof(text));
-		igt_assert_lt(0, read(file, text, sizeof(text) - 1));
-		igt_assert_eq(atoi(text), 8);
-		igt_assert_eq_u32(kms_crc(&rig), want);
-		igt_assert_lte_u64(taken + 8, movgem_stat(fd, "gpu_unblock"));
-		close(file);
-		igt_assert_eq_u32(kms_crc(&rig), want);
-	}
+	/* Either BO of NV12, read in lines and in columns. */
+	kms_fb_init_nv12(&fb, fd, 640, 480, &layout);
+	kms_fb_draw(&fb, 3);
+	scene.layers[KMS_PRIMARY] = kms_whole(&fb, 0, 0);
+	want = kms_reference_crc(&scene);
+	kms_show(&rig, &scene);
+	expect_held(fd, movgem_bo_id(fd, fb.handle), how[1], want);
+	expect_held(fd, movgem_bo_id(fd, fb.chroma.handle), how[1], want);
+	scene.layers[KMS_PRIMARY].rotation = DRM_MODE_ROTATE_90;
+	scene.layers[KMS_PRIMARY].screen_w = 640;
+	scene.layers[KMS_PRIMARY].screen_h = 480;
+	want = kms_reference_crc(&scene);
+	kms_show(&rig, &scene);
+	expect_held(fd, movgem_bo_id(fd, fb.chroma.handle), how[0], want);
+	expect_held(fd, movgem_bo_id(fd, fb.handle), how[1], want);
 	kms_off(&rig);
 	kms_fb_fini(&fb);
 }
@@ -250,6 +349,8 @@ static const struct movgem_subtest tests[] = {
 	{ "write-after-move", test_write_after_move, "What is written after a move is shown." },
 	{ "writeback-moves", test_writeback_moves,
 	  "Copies are whole although the pages that they go to move." },
+	{ "nv12-moves", test_nv12_moves, "Both BOs of NV12 move while they are shown." },
+	{ "nv12-kept", test_nv12_kept, "Both BOs of NV12 stay for as long as they are shown." },
 	{ "held-pages", test_held_pages,
 	  "Pages in the kernel's hands are shown, sooner or later." },
 	{ "not-purged", test_not_purged, "A buffer that has a framebuffer is not purged." },

@@ -45,6 +45,10 @@
  * Description: One pixel on all of the screen, a picture wider than any screen, and
  *              sizes that are refused.
  *
+ * SUBTEST: turned
+ * Description: Planes turned by right angles and mirrored, as they are, scaled, between
+ *              the pixels and over the edges of the screen.
+ *
  * SUBTEST: far-off
  * Description: Planes far off the screen show nothing, as far as numbers go they are
  *              refused.
@@ -58,26 +62,6 @@ static const uint32_t formats[] = {
 	DRM_FORMAT_XRGB8888, DRM_FORMAT_ARGB8888, DRM_FORMAT_XBGR8888, DRM_FORMAT_ABGR8888,
 	DRM_FORMAT_RGB565,
 };
-
-/* Shows a scene that is to look other than the last one, which @crc is of. */
-static void show_other(const struct kms_scene *scene, uint32_t *crc)
-{
-	uint32_t want = kms_reference_crc(scene);
-
-	igt_assert(want != *crc);
-	*crc = want;
-	kms_show(&rig, scene);
-	igt_assert_eq_u32(kms_crc(&rig), want);
-}
-
-static int try(const struct kms_scene *scene)
-{
-	struct kms_commit commit = {
-		.flags = DRM_MODE_ATOMIC_ALLOW_MODESET | DRM_MODE_ATOMIC_TEST_ONLY,
-	};
-
-	return __kms_show(&rig, scene, &commit);
-}
 
 static void test_alpha(int fd)
 {
@@ -93,13 +77,13 @@ static void test_alpha(int fd)
 		igt_assert_eq_u32(kms_crc(&rig), crc);
 		scene = b.scene;
 		scene.layers[KMS_OVERLAY].fade = 0x4321;
-		show_other(&scene, &crc);
+		kms_show_other(&rig, &scene, &crc);
 		if (!i)
 			for (unsigned int k = 0; k < ARRAY_SIZE(fades); k++) {
 				scene.layers[KMS_PRIMARY].fade = fades[k];
 				scene.layers[KMS_OVERLAY].fade = 0x1234 * k;
 				scene.layers[KMS_CURSOR].fade = fades[3 - k];
-				show_other(&scene, &crc);
+				kms_show_other(&rig, &scene, &crc);
 			}
 		kms_off(&rig);
 		kms_blend_fini(&b);
@@ -118,7 +102,7 @@ static void test_blend_modes(int fd)
 			b.scene.layers[plane].blend = modes[(i + plane) % 3];
 			b.scene.layers[plane].fade = i < 3 ? 0 : 0x1111 * (i + plane);
 		}
-		show_other(&b.scene, &crc);
+		kms_show_other(&rig, &b.scene, &crc);
 	}
 	kms_off(&rig);
 	kms_blend_fini(&b);
@@ -165,17 +149,17 @@ static void test_zpos(int fd)
 		b.scene.zpos = orders[i];
 		/* Else it looked as before where the order is the same. */
 		b.scene.layers[KMS_PRIMARY].fade = 0x1000 * (i + 1);
-		show_other(&b.scene, &crc);
+		kms_show_other(&rig, &b.scene, &crc);
 	}
 	/* A plane that is off does not count. */
 	b.scene.zpos = orders[5];
 	for (int i = 0; i < KMS_CURSOR; i++) {
 		b.scene.layers[i].fb = NULL;
-		show_other(&b.scene, &crc);
+		kms_show_other(&rig, &b.scene, &crc);
 		b.scene.layers[i].fb = &b.fbs[i];
 	}
 	b.scene.zpos = too_high;
-	igt_assert_eq(try(&b.scene), -EINVAL);
+	igt_assert_eq(kms_try(&rig, &b.scene, NULL), -EINVAL);
 	/* Else the next test had it. */
 	b.scene.zpos = NULL;
 	kms_show(&rig, &b.scene);
@@ -202,22 +186,22 @@ static void test_scale(int fd)
 		overlay->screen_w = places[i].w;
 		overlay->screen_h = places[i].h;
 		overlay->nearest = i % 3 == 2;
-		show_other(&b.scene, &crc);
+		kms_show_other(&rig, &b.scene, &crc);
 		overlay->nearest = !overlay->nearest;
 		cursor->screen_w = 32 + 17 * i;
 		cursor->screen_h = 96 - 9 * i;
-		show_other(&b.scene, &crc);
+		kms_show_other(&rig, &b.scene, &crc);
 	}
 	/* The primary plane, from less and from more than the screen has. */
 	overlay->fb = NULL;
 	b.scene.layers[KMS_PRIMARY] = kms_whole(&b.fbs[KMS_OVERLAY], 0, 0);
 	b.scene.layers[KMS_PRIMARY].screen_w = 640;
 	b.scene.layers[KMS_PRIMARY].screen_h = 480;
-	show_other(&b.scene, &crc);
+	kms_show_other(&rig, &b.scene, &crc);
 	b.scene.layers[KMS_PRIMARY] = kms_whole(&b.fbs[KMS_PRIMARY], 100, 100);
 	b.scene.layers[KMS_PRIMARY].screen_w = 77;
 	b.scene.layers[KMS_PRIMARY].screen_h = 33;
-	show_other(&b.scene, &crc);
+	kms_show_other(&rig, &b.scene, &crc);
 	kms_off(&rig);
 	kms_blend_fini(&b);
 }
@@ -244,16 +228,16 @@ static void test_scale_fractions(int fd)
 		overlay->screen_w = overlay->w;
 		overlay->screen_h = overlay->h;
 		/* Of its size, and yet between the pixels. */
-		show_other(&b.scene, &crc);
+		kms_show_other(&rig, &b.scene, &crc);
 		overlay->fraction.w = 0x4321;
 		overlay->fraction.h = 1;
 		overlay->screen_w = 700;
 		overlay->screen_h = 300;
 		overlay->fade = 0x3333;
-		show_other(&b.scene, &crc);
+		kms_show_other(&rig, &b.scene, &crc);
 		overlay->nearest = true;
 		overlay->screen_w = 111;
-		show_other(&b.scene, &crc);
+		kms_show_other(&rig, &b.scene, &crc);
 		kms_off(&rig);
 		kms_blend_fini(&b);
 	}
@@ -275,45 +259,101 @@ static void test_scale_limits(int fd)
 	layer->h = 1;
 	layer->screen_w = 16384;
 	layer->screen_h = 16384;
-	show_other(&scene, &crc);
+	kms_show_other(&rig, &scene, &crc);
 	layer->w = 2;
 	layer->h = 2;
 	layer->x = -8000;
 	layer->y = -8000;
-	show_other(&scene, &crc);
+	kms_show_other(&rig, &scene, &crc);
 	layer->x = -15744;
 	layer->y = -15904;
-	show_other(&scene, &crc);
+	kms_show_other(&rig, &scene, &crc);
 	/* More than eight lines of a screen in each line of it, by both filters. */
 	*layer = kms_whole(&wide, 0, 0);
 	layer->screen_w = 630;
 	layer->screen_h = 480;
-	show_other(&scene, &crc);
+	kms_show_other(&rig, &scene, &crc);
 	layer->nearest = true;
-	show_other(&scene, &crc);
+	kms_show_other(&rig, &scene, &crc);
 	layer->rotation = DRM_MODE_ROTATE_180;
 	layer->screen_w = 1;
 	layer->screen_h = 1;
-	show_other(&scene, &crc);
+	kms_show_other(&rig, &scene, &crc);
 
 	layer->screen_w = 16385;
-	igt_assert_eq(try(&scene), -ERANGE);
+	igt_assert_eq(kms_try(&rig, &scene, NULL), -ERANGE);
 	layer->screen_w = 1 << 20;
-	igt_assert_eq(try(&scene), -ERANGE);
+	igt_assert_eq(kms_try(&rig, &scene, NULL), -ERANGE);
 	*layer = kms_whole(&wide, 0, 0);
 	layer->w = 0;
 	layer->fraction.w = 0xffff;
 	layer->screen_w = 640;
-	igt_assert_eq(try(&scene), -ERANGE);
+	igt_assert_eq(kms_try(&rig, &scene, NULL), -ERANGE);
 	/* Beyond the last pixel, by the least that there is. */
 	layer->w = 16384;
 	layer->fraction.w = 1;
-	igt_assert_eq(try(&scene), -ENOSPC);
+	igt_assert_eq(kms_try(&rig, &scene, NULL), -ENOSPC);
 	layer->fraction.w = 0;
-	igt_assert_eq(try(&scene), 0);
+	igt_assert_eq(kms_try(&rig, &scene, NULL), 0);
 	kms_off(&rig);
 	kms_fb_fini(&wide);
 	kms_fb_fini(&dot);
+}
+
+static void test_turned(int fd)
+{
+	static const unsigned int turns[] = { DRM_MODE_ROTATE_90, DRM_MODE_ROTATE_270 };
+	static const unsigned int mirrors[] = {
+		0, DRM_MODE_REFLECT_X, DRM_MODE_REFLECT_Y, DRM_MODE_REFLECT_X | DRM_MODE_REFLECT_Y,
+	};
+	static const uint32_t formats[] = {
+		DRM_FORMAT_ARGB8888, DRM_FORMAT_RGB565, DRM_FORMAT_NV12, DRM_FORMAT_ABGR2101010,
+	};
+	uint64_t faulted;
+
+	movgem_require_debugfs(fd);
+	faulted = movgem_stat(fd, "frames_faulted");
+	for (unsigned int i = 0; i < 8; i++) {
+		struct kms_layer *overlay, *other;
+		struct kms_blend b;
+		uint32_t crc = 0;
+
+		kms_blend_init(&rig, &b, DRM_FORMAT_XRGB8888, formats[i % 4]);
+		overlay = &b.scene.layers[KMS_OVERLAY];
+		other = &b.scene.layers[KMS_OVERLAY2];
+		overlay->rotation = turns[i % 2] | mirrors[i / 2];
+		other->rotation = turns[!(i % 2)] | mirrors[i / 2];
+		kms_show_other(&rig, &b.scene, &crc);
+		/* Over the edges of the screen. */
+		overlay->x = i % 2 ? -50 : 560;
+		overlay->y = i / 2 % 2 ? -60 : 400;
+		kms_show_other(&rig, &b.scene, &crc);
+		/* Larger and smaller, beginning and ending within a pixel. */
+		overlay->fraction.x = 0x8000;
+		overlay->fraction.y = 0xfffe;
+		overlay->fraction.w = 0x4321;
+		overlay->fraction.h = 1;
+		overlay->screen_w = 400;
+		overlay->screen_h = 77;
+		overlay->blend = "Coverage";
+		overlay->fade = 0x3333;
+		kms_show_other(&rig, &b.scene, &crc);
+		overlay->nearest = true;
+		overlay->screen_w = 51;
+		overlay->screen_h = 480;
+		kms_show_other(&rig, &b.scene, &crc);
+		/* By so much that most columns and lines are left out. */
+		b.scene.layers[KMS_CURSOR].rotation = turns[i % 2] | mirrors[i / 2];
+		overlay->nearest = false;
+		overlay->screen_w = 7;
+		overlay->screen_h = 5;
+		overlay->x = 300;
+		overlay->y = 200;
+		kms_show_other(&rig, &b.scene, &crc);
+		kms_off(&rig);
+		kms_blend_fini(&b);
+	}
+	igt_assert_eq_u64(movgem_stat(fd, "frames_faulted"), faulted);
 }
 
 static void test_far_off(int fd)
@@ -345,32 +385,34 @@ static void test_far_off(int fd)
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(too_far); i++) {
 		*layer = kms_whole(&wide, too_far[i], 0);
-		igt_assert_eq(try(&scene), -ERANGE);
+		igt_assert_eq(kms_try(&rig, &scene, NULL), -ERANGE);
+		layer->rotation = DRM_MODE_ROTATE_90;
+		igt_assert_eq(kms_try(&rig, &scene, NULL), -ERANGE);
 		layer->x = 0;
 		layer->y = too_far[i];
-		igt_assert_eq(try(&scene), -ERANGE);
+		igt_assert_eq(kms_try(&rig, &scene, NULL), -ERANGE);
 	}
 	/* Parts that would end where numbers wrap. */
 	*layer = kms_whole(&wide, 0, 0);
 	layer->screen_w = 100;
 	layer->w = 0xffff;
 	layer->fraction.w = 0xffff;
-	igt_assert_eq(try(&scene), -ENOSPC);
+	igt_assert_eq(kms_try(&rig, &scene, NULL), -ENOSPC);
 	layer->w = 1;
 	layer->fraction.w = 0;
 	layer->src_x = 0xffff;
-	igt_assert_eq(try(&scene), -ENOSPC);
+	igt_assert_eq(kms_try(&rig, &scene, NULL), -ENOSPC);
 	layer->fraction.x = 0xffff;
-	igt_assert_eq(try(&scene), -ENOSPC);
+	igt_assert_eq(kms_try(&rig, &scene, NULL), -ENOSPC);
 	layer->src_x = 0;
 	layer->fraction.x = 0;
 	layer->h = 0xffff;
-	igt_assert_eq(try(&scene), -ENOSPC);
+	igt_assert_eq(kms_try(&rig, &scene, NULL), -ENOSPC);
 	layer->h = 1;
 	layer->src_y = 5;
-	igt_assert_eq(try(&scene), -ENOSPC);
+	igt_assert_eq(kms_try(&rig, &scene, NULL), -ENOSPC);
 	layer->src_y = 4;
-	igt_assert_eq(try(&scene), 0);
+	igt_assert_eq(kms_try(&rig, &scene, NULL), 0);
 	kms_off(&rig);
 	kms_fb_fini(&wide);
 	kms_fb_fini(&whole);
@@ -384,6 +426,7 @@ static const struct movgem_subtest tests[] = {
 	{ "scale-fractions", test_scale_fractions,
 	  "Parts of pictures that start and end within a pixel." },
 	{ "scale-limits", test_scale_limits, "The largest factors, and sizes that are refused." },
+	{ "turned", test_turned, "Planes turned by right angles and mirrored." },
 	{ "far-off", test_far_off, "Planes as far off the screen as numbers go." },
 };
 

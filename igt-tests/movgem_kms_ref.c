@@ -18,12 +18,100 @@ static unsigned int product(unsigned int c, unsigned int factor, unsigned int on
 	return (c * factor + one / 2) / one;
 }
 
+/* Formats with 10 bits a channel; red is the high one, or blue. */
+static const struct {
+	uint32_t format;
+	bool alpha, blue_high;
+} deep_formats[] = {
+	{ DRM_FORMAT_XRGB2101010, false, false }, { DRM_FORMAT_ARGB2101010, true, false },
+	{ DRM_FORMAT_XBGR2101010, false, true }, { DRM_FORMAT_ABGR2101010, true, true },
+};
+
+static int find_deep(uint32_t format)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(deep_formats); i++)
+		if (deep_formats[i].format == format)
+			return i;
+	return -1;
+}
+
+unsigned int kms_format_bytes(uint32_t format)
+{
+	return find_deep(format) < 0 ? ref_format_bytes(format) : 4;
+}
+
+static struct ref_pixel deep_pixel(int i, const uint8_t *at)
+{
+	uint32_t word = at[0] | at[1] << 8 | at[2] << 16 | (uint32_t)at[3] << 24;
+	unsigned int high = word / (1 << 22) % 256, low = word / (1 << 2) % 256;
+
+	return (struct ref_pixel) {
+		.a = deep_formats[i].alpha ? (word >> 30) * 255 / 3 : 255,
+		.r = deep_formats[i].blue_high ? low : high,
+		.g = word / (1 << 12) % 256,
+		.b = deep_formats[i].blue_high ? high : low,
+	};
+}
+
+/* A sum of products whose coefficients have 16 bits after the point. */
+static unsigned int yuv_channel(const double coefficients[3], const int values[3])
+{
+	int64_t sum = 1 << 15;
+
+	for (int i = 0; i < 3; i++) {
+		double c = coefficients[i] * 65536;
+
+		sum += (int64_t)(c < 0 ? c - 0.5 : c + 0.5) * values[i];
+	}
+	if (sum < 0)
+		return 0;
+	return min(sum / 65536, (int64_t)255);
+}
+
+/*
+ * What the standards define luma and chroma by: the shares of red and blue in luma,
+ * and that of chroma 1/2 is the most that there is.
+ */
+static struct ref_pixel nv12_pixel(const struct kms_layer *layer, unsigned int x, unsigned int y)
+{
+	const struct kms_fb *fb = layer->fb;
+	const uint8_t *luma = fb->map + fb->offset + (size_t)y * fb->pitch + x;
+	const uint8_t *chroma = fb->chroma.map + fb->chroma.offset +
+				(size_t)(y / 2) * fb->chroma.pitch + x / 2 * 2;
+	const int values[] = { *luma - (layer->full_range ? 0 : 16), chroma[0] - 128,
+			       chroma[1] - 128 };
+	const double l = layer->full_range ? 1 : 255.0 / 219;
+	const double c = layer->full_range ? 1 : 255.0 / 224;
+	const double red = layer->bt709 ? 0.2126 : 0.299;
+	const double blue = layer->bt709 ? 0.0722 : 0.114;
+	const double u = 2 * (1 - blue), v = 2 * (1 - red), green = 1 - red - blue;
+
+	return (struct ref_pixel) {
+		.a = 255,
+		.r = yuv_channel((const double[]) { l, 0, c * v }, values),
+		.g = yuv_channel((const double[]) { l, -c * u * blue / green,
+						    -c * v * red / green }, values),
+		.b = yuv_channel((const double[]) { l, c * u, 0 }, values),
+	};
+}
+
+static struct ref_pixel load(const struct kms_layer *layer, unsigned int x, unsigned int y)
+{
+	const struct kms_fb *fb = layer->fb;
+	const uint8_t *at;
+	int deep;
+
+	if (fb->format == DRM_FORMAT_NV12)
+		return nv12_pixel(layer, x, y);
+	deep = find_deep(fb->format);
+	at = fb->map + (size_t)y * fb->pitch + x * kms_format_bytes(fb->format);
+	return deep < 0 ? ref_unpack(fb->format, at) : deep_pixel(deep, at);
+}
+
 /* A pixel of the framebuffer, premultiplied as the blend mode says. */
 static struct ref_pixel source(const struct kms_layer *layer, unsigned int x, unsigned int y)
 {
-	const struct kms_fb *fb = layer->fb;
-	struct ref_pixel pixel = ref_unpack(fb->format, fb->map + (size_t)y * fb->pitch +
-					    x * ref_format_bytes(fb->format));
+	struct ref_pixel pixel = load(layer, x, y);
 
 	if (layer->blend && !strcmp(layer->blend, "None"))
 		pixel.a = 255;
@@ -69,11 +157,45 @@ static struct ref_pixel sampled(const struct kms_layer *layer, struct place x, s
 			      x.weight, y.weight);
 }
 
+/* A column and a line of a layer. */
+struct point {
+	unsigned int x, y;
+};
+
+/* How large a layer is on the screen, before it is turned. */
+static struct point extent(const struct kms_layer *layer)
+{
+	unsigned int w = kms_layer_w(layer), h = kms_layer_h(layer);
+
+	return kms_layer_turned(layer) ? (struct point) { h, w } : (struct point) { w, h };
+}
+
+/* Where on the layer a place on the screen is, before it is mirrored and then turned. */
+static struct point unturned(const struct kms_layer *layer, unsigned int x, unsigned int y)
+{
+	const struct point size = extent(layer);
+	struct point p = { x, y };
+
+	/* Counter-clockwise: what was the right edge is the top one. */
+	if (layer->rotation & DRM_MODE_ROTATE_90)
+		p = (struct point) { size.x - 1 - y, x };
+	else if (layer->rotation & DRM_MODE_ROTATE_180)
+		p = (struct point) { size.x - 1 - x, size.y - 1 - y };
+	else if (layer->rotation & DRM_MODE_ROTATE_270)
+		p = (struct point) { y, size.y - 1 - x };
+	if (layer->rotation & DRM_MODE_REFLECT_X)
+		p.x = size.x - 1 - p.x;
+	if (layer->rotation & DRM_MODE_REFLECT_Y)
+		p.y = size.y - 1 - p.y;
+	return p;
+}
+
 static bool is_scaled(const struct kms_layer *layer)
 {
+	const struct point size = extent(layer);
+
 	return layer->fraction.x || layer->fraction.y || layer->fraction.w ||
-	       layer->fraction.h || (layer->screen_w && layer->screen_w != layer->w) ||
-	       (layer->screen_h && layer->screen_h != layer->h);
+	       layer->fraction.h || size.x != layer->w || size.y != layer->h;
 }
 
 /* Columns and lines of the screen that a layer has there. */
@@ -84,10 +206,7 @@ struct area {
 /* What a layer adds to an area of the screen, as ARGB8888; to be freed. */
 static uint8_t *drawn(const struct kms_layer *layer, const struct area *area)
 {
-	unsigned int w = layer->screen_w ?: layer->w, h = layer->screen_h ?: layer->h;
-	bool half = layer->rotation & DRM_MODE_ROTATE_180;
-	bool flip_x = half ^ !!(layer->rotation & DRM_MODE_REFLECT_X);
-	bool flip_y = half ^ !!(layer->rotation & DRM_MODE_REFLECT_Y);
+	const struct point size = extent(layer);
 	const unsigned int alpha = 65535 - layer->fade;
 	uint8_t *pixels = malloc((size_t)(area->x2 - area->x1) * (area->y2 - area->y1) * 4);
 	uint8_t *to = pixels;
@@ -95,23 +214,22 @@ static uint8_t *drawn(const struct kms_layer *layer, const struct area *area)
 	igt_assert(pixels);
 	for (int y = area->y1; y < area->y2; y++) {
 		for (int x = area->x1; x < area->x2; x++, to += 4) {
-			unsigned int i = flip_x ? layer->x + w - 1 - x : x - layer->x;
-			unsigned int j = flip_y ? layer->y + h - 1 - y : y - layer->y;
+			struct point at = unturned(layer, x - layer->x, y - layer->y);
 			struct ref_pixel p;
 
 			if (is_scaled(layer))
-				p = sampled(layer, place(layer, i, w,
+				p = sampled(layer, place(layer, at.x, size.x,
 							 (int64_t)layer->src_x << 16 |
 							 layer->fraction.x,
 							 (int64_t)layer->w << 16 |
 							 layer->fraction.w),
-					    place(layer, j, h,
+					    place(layer, at.y, size.y,
 						  (int64_t)layer->src_y << 16 |
 						  layer->fraction.y,
 						  (int64_t)layer->h << 16 |
 						  layer->fraction.h));
 			else
-				p = source(layer, layer->src_x + i, layer->src_y + j);
+				p = source(layer, layer->src_x + at.x, layer->src_y + at.y);
 			p.a = product(p.a, alpha, 65535);
 			p.r = product(p.r, alpha, 65535);
 			p.g = product(p.g, alpha, 65535);
@@ -128,8 +246,8 @@ static void add_layer(const struct kms_scene *scene, const struct kms_layer *lay
 	const struct area area = {
 		.x1 = max(layer->x, 0),
 		.y1 = max(layer->y, 0),
-		.x2 = min(layer->x + (int)(layer->screen_w ?: layer->w), width),
-		.y2 = min(layer->y + (int)(layer->screen_h ?: layer->h), height),
+		.x2 = min(layer->x + (int)kms_layer_w(layer), width),
+		.y2 = min(layer->y + (int)kms_layer_h(layer), height),
 	};
 	const unsigned int w = area.x2 - area.x1, h = area.y2 - area.y1;
 	struct drm_movgem_cmd_blit cmd = {

@@ -176,21 +176,66 @@ int __kms_fb_add(struct kms_fb *fb)
 		.pixel_format = fb->format,
 		.handles[0] = fb->handle,
 		.pitches[0] = fb->pitch,
+		.offsets[0] = fb->offset,
 	};
-	int ret = movgem_ioctl(fb->fd, DRM_IOCTL_MODE_ADDFB2, &cmd);
+	int ret;
 
+	if (fb->format == DRM_FORMAT_NV12) {
+		cmd.handles[1] = fb->chroma.handle;
+		cmd.pitches[1] = fb->chroma.pitch;
+		cmd.offsets[1] = fb->chroma.offset;
+	}
+	ret = movgem_ioctl(fb->fd, DRM_IOCTL_MODE_ADDFB2, &cmd);
 	fb->id = cmd.fb_id;
 	return ret;
 }
 
+void kms_fb_init_nv12(struct kms_fb *fb, int fd, uint32_t width, uint32_t height,
+		      const struct kms_nv12 *layout)
+{
+	const uint32_t least = ALIGN(width, 2), lines = (height + 1) / 2;
+	uint64_t luma, chroma, end;
+
+	*fb = (struct kms_fb) {
+		.fd = fd,
+		.width = width,
+		.height = height,
+		.format = DRM_FORMAT_NV12,
+		.pitch = layout->pitch ?: width,
+		.chroma.pitch = layout->chroma_pitch ?: least,
+	};
+	luma = layout->offset + (uint64_t)(height - 1) * fb->pitch + width;
+	chroma = layout->chroma_offset + (uint64_t)(lines - 1) * fb->chroma.pitch + least;
+	end = layout->split ? luma : max(luma, chroma);
+	fb->size = ALIGN(end, MOVGEM_PAGE);
+	fb->handle = movgem_bo_create(fd, fb->size, 0);
+	fb->map = movgem_bo_mmap(fd, fb->handle, fb->size);
+	fb->offset = layout->offset + fb->size - end;
+	fb->chroma.handle = fb->handle;
+	fb->chroma.map = fb->map;
+	fb->chroma.offset = layout->chroma_offset + fb->size - end;
+	if (layout->split) {
+		fb->chroma.size = ALIGN(chroma, MOVGEM_PAGE);
+		fb->chroma.handle = movgem_bo_create(fd, fb->chroma.size, 0);
+		fb->chroma.map = movgem_bo_mmap(fd, fb->chroma.handle, fb->chroma.size);
+		fb->chroma.offset = layout->chroma_offset + fb->chroma.size - chroma;
+	}
+	igt_assert_eq(__kms_fb_add(fb), 0);
+}
+
 void kms_fb_init(struct kms_fb *fb, int fd, uint32_t width, uint32_t height, uint32_t format)
 {
+	if (format == DRM_FORMAT_NV12) {
+		kms_fb_init_nv12(fb, fd, width, height,
+				 &(struct kms_nv12) { .chroma_offset = width * height });
+		return;
+	}
 	*fb = (struct kms_fb) {
 		.fd = fd,
 		.width = width,
 		.height = height,
 		.format = format,
-		.pitch = width * ref_format_bytes(format),
+		.pitch = width * kms_format_bytes(format),
 	};
 	fb->size = ALIGN((uint64_t)fb->pitch * height, MOVGEM_PAGE);
 	fb->handle = movgem_bo_create(fd, fb->size, 0);
@@ -203,11 +248,17 @@ void kms_fb_fini(struct kms_fb *fb)
 	igt_assert_eq(drmModeRmFB(fb->fd, fb->id), 0);
 	munmap(fb->map, fb->size);
 	igt_assert_eq(__movgem_gem_close(fb->fd, fb->handle), 0);
+	if (fb->chroma.size) {
+		munmap(fb->chroma.map, fb->chroma.size);
+		igt_assert_eq(__movgem_gem_close(fb->fd, fb->chroma.handle), 0);
+	}
 }
 
 void kms_fb_draw(struct kms_fb *fb, uint32_t seed)
 {
 	movgem_fill_pattern(fb->map, fb->size, seed);
+	if (fb->chroma.size)
+		movgem_fill_pattern(fb->chroma.map, fb->chroma.size, seed + 1000);
 }
 
 /* ---- scenes ---- */
@@ -215,6 +266,21 @@ void kms_fb_draw(struct kms_fb *fb, uint32_t seed)
 struct kms_layer kms_whole(const struct kms_fb *fb, int x, int y)
 {
 	return (struct kms_layer) { .fb = fb, .x = x, .y = y, .w = fb->width, .h = fb->height };
+}
+
+bool kms_layer_turned(const struct kms_layer *layer)
+{
+	return layer->rotation & (DRM_MODE_ROTATE_90 | DRM_MODE_ROTATE_270);
+}
+
+unsigned int kms_layer_w(const struct kms_layer *layer)
+{
+	return layer->screen_w ?: kms_layer_turned(layer) ? layer->h : layer->w;
+}
+
+unsigned int kms_layer_h(const struct kms_layer *layer)
+{
+	return layer->screen_h ?: kms_layer_turned(layer) ? layer->w : layer->h;
 }
 
 static void add(struct kms_rig *rig, drmModeAtomicReq *req, uint32_t object, uint32_t type,
@@ -249,12 +315,18 @@ static void add_plane(struct kms_rig *rig, drmModeAtomicReq *req, uint32_t plane
 	add_enum(rig, req, plane, "pixel blend mode", layer->blend ?: "Pre-multiplied");
 	add_enum(rig, req, plane, "SCALING_FILTER",
 		 layer->nearest ? "Nearest Neighbor" : "Default");
+	if (kms_prop(rig, plane, type, "COLOR_ENCODING", NULL)) {
+		add_enum(rig, req, plane, "COLOR_ENCODING",
+			 layer->bt709 ? "ITU-R BT.709 YCbCr" : "ITU-R BT.601 YCbCr");
+		add_enum(rig, req, plane, "COLOR_RANGE",
+			 layer->full_range ? "YCbCr full range" : "YCbCr limited range");
+	}
 	if (!layer->fb)
 		return;
 	add(rig, req, plane, type, "CRTC_X", layer->x);
 	add(rig, req, plane, type, "CRTC_Y", layer->y);
-	add(rig, req, plane, type, "CRTC_W", layer->screen_w ?: layer->w);
-	add(rig, req, plane, type, "CRTC_H", layer->screen_h ?: layer->h);
+	add(rig, req, plane, type, "CRTC_W", kms_layer_w(layer));
+	add(rig, req, plane, type, "CRTC_H", kms_layer_h(layer));
 	add(rig, req, plane, type, "SRC_X", (uint64_t)layer->src_x << 16 | layer->fraction.x);
 	add(rig, req, plane, type, "SRC_Y", (uint64_t)layer->src_y << 16 | layer->fraction.y);
 	add(rig, req, plane, type, "SRC_W", (uint64_t)layer->w << 16 | layer->fraction.w);
@@ -344,6 +416,16 @@ int __kms_show(struct kms_rig *rig, const struct kms_scene *scene, struct kms_co
 	commit->writeback_fence = writeback_fence;
 	commit->out_fence = out_fence;
 	return ret;
+}
+
+int kms_try(struct kms_rig *rig, const struct kms_scene *scene, const struct kms_fb *writeback)
+{
+	struct kms_commit commit = {
+		.flags = DRM_MODE_ATOMIC_ALLOW_MODESET | DRM_MODE_ATOMIC_TEST_ONLY,
+		.writeback = writeback,
+	};
+
+	return __kms_show(rig, scene, &commit);
 }
 
 int __kms_flip(struct kms_rig *rig, const struct kms_fb *fb, const struct kms_commit *commit)
@@ -497,6 +579,16 @@ uint32_t kms_crc(struct kms_rig *rig)
 void kms_expect(struct kms_rig *rig, const struct kms_scene *scene)
 {
 	igt_assert_eq_u32(kms_crc(rig), kms_reference_crc(scene));
+}
+
+void kms_show_other(struct kms_rig *rig, const struct kms_scene *scene, uint32_t *crc)
+{
+	uint32_t want = kms_reference_crc(scene);
+
+	igt_assert(want != *crc);
+	*crc = want;
+	kms_show(rig, scene);
+	igt_assert_eq_u32(kms_crc(rig), want);
 }
 
 /* ---- scenes that tests share ---- */

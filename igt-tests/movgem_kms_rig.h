@@ -57,12 +57,34 @@ struct kms_fb {
 	uint32_t height;
 	uint32_t format;
 	uint32_t pitch;
+	uint32_t offset;
 	uint64_t size;
 	uint8_t *map;
+	/* NV12: where U and V are; the map is the same unless the BO is another. */
+	struct {
+		uint32_t handle;
+		uint32_t pitch;
+		uint32_t offset;
+		uint64_t size;
+		uint8_t *map;
+	} chroma;
 };
 
+/* How NV12 lies in memory; a pitch of 0 is the least. */
+struct kms_nv12 {
+	uint32_t pitch, offset;
+	uint32_t chroma_pitch, chroma_offset;
+	/* In two BOs. */
+	bool split;
+};
+
+/* Bytes of a pixel, of any format with one plane that the display has. */
+unsigned int kms_format_bytes(uint32_t format);
 /* Of a BO of its own, mapped. */
 void kms_fb_init(struct kms_fb *fb, int fd, uint32_t width, uint32_t height, uint32_t format);
+/* The same of NV12; the last byte that it has is the last one of each BO. */
+void kms_fb_init_nv12(struct kms_fb *fb, int fd, uint32_t width, uint32_t height,
+		      const struct kms_nv12 *layout);
 void kms_fb_fini(struct kms_fb *fb);
 /* A framebuffer of a BO that is there; 0 or -errno. */
 int __kms_fb_add(struct kms_fb *fb);
@@ -82,7 +104,7 @@ struct kms_layer {
 	struct {
 		uint16_t x, y, w, h;
 	} fraction;
-	/* Size on the screen; 0 is that of the part. */
+	/* Size on the screen; 0 is that of the part, turned. */
 	unsigned int screen_w, screen_h;
 	/* Scaled by the nearest neighbour, else by the default. */
 	bool nearest;
@@ -92,6 +114,8 @@ struct kms_layer {
 	uint16_t fade;
 	/* Name of the blend mode; NULL is "Pre-multiplied". */
 	const char *blend;
+	/* How YUV is RGB: BT.601, unless BT.709; of limited range, unless full. */
+	bool bt709, full_range;
 };
 
 struct kms_scene {
@@ -107,6 +131,11 @@ struct kms_scene {
 
 /* A layer that shows all of a framebuffer. */
 struct kms_layer kms_whole(const struct kms_fb *fb, int x, int y);
+/* Whether columns of the framebuffer are lines on the screen. */
+bool kms_layer_turned(const struct kms_layer *layer);
+/* The size on the screen. */
+unsigned int kms_layer_w(const struct kms_layer *layer);
+unsigned int kms_layer_h(const struct kms_layer *layer);
 
 struct kms_commit {
 	/* DRM_MODE_ATOMIC_*, DRM_MODE_PAGE_FLIP_EVENT. */
@@ -123,6 +152,8 @@ struct kms_commit {
 
 /* Shows a scene; 0 or -errno. */
 int __kms_show(struct kms_rig *rig, const struct kms_scene *scene, struct kms_commit *commit);
+/* Whether it could be shown, and copied unless NULL; 0 or -errno. */
+int kms_try(struct kms_rig *rig, const struct kms_scene *scene, const struct kms_fb *writeback);
 /* Flips the primary plane, which is all that an asynchronous commit may do; 0 or -errno. */
 int __kms_flip(struct kms_rig *rig, const struct kms_fb *fb, const struct kms_commit *commit);
 /* Shows it, and comes back when it is on the screen. */
@@ -153,6 +184,8 @@ uint32_t kms_crc_read(int file, uint32_t *frame);
 uint32_t kms_crc(struct kms_rig *rig);
 /* Has to be this. */
 void kms_expect(struct kms_rig *rig, const struct kms_scene *scene);
+/* Shows a scene that is to look other than the last one, which @crc is of, and does. */
+void kms_show_other(struct kms_rig *rig, const struct kms_scene *scene, uint32_t *crc);
 
 /* ---- scenes that tests share ---- */
 

@@ -20,8 +20,8 @@ DEVICES = ["--qemu-arg=-device", "--qemu-arg=virtio-gpu-pci",
 # What they test is the same for all page stores: they run with a kernel's first one.
 ANY_STORE = ("movgem_bad_input", "movgem_blit", "movgem_dumb", "movgem_faults", "movgem_fdinfo",
              "movgem_fuzz", "movgem_kms", "movgem_kms_async", "movgem_kms_colour",
-             "movgem_kms_outputs", "movgem_kms_planes", "movgem_runtime_pm", "movgem_submit",
-             "movgem_vm_async", "movgem_vm_bind")
+             "movgem_kms_formats", "movgem_kms_outputs", "movgem_kms_planes", "movgem_runtime_pm",
+             "movgem_submit", "movgem_vm_async", "movgem_vm_bind")
 # Not on the debug kernel, where they take minutes: what compares pictures and counts, where it
 # finds nothing else than in the other tests of the same things; and kinds of moves by the kernel
 # while there are writers, which the stress has there, all at once.
@@ -29,7 +29,8 @@ STOCK_ONLY = (r"^movgem_blit@(nearest|bilinear|wide|one-pixel|page-crossing)|"
               r"^movgem_kms@(modeset|formats|blend|flip-back-buffer)|"
               r"^movgem_kms_async@(sooner|back-buffer|copy-is-whole)|"
               r"^movgem_kms_colour@(degamma|ctm|all)|^movgem_kms_outputs@(count|one-each|at-once)|"
-              r"^movgem_kms_planes@(alpha|blend|scale$|scale-fractions)|"
+              r"^movgem_kms_formats@(deep|nv12$)|"
+              r"^movgem_kms_planes@(alpha|blend|scale$|scale-fractions|turned)|"
               r"@(ratios|stall|putback|many-maps|many-queues|pci-race-display|everything|pressure|"
               r"writers-(compact|hugetlb|offline))")
 # What do the same many times, to meet a race: on the debug kernel in the one guest, and all other
