@@ -398,6 +398,30 @@ LIST = [
         [("movgem_plane.c", "\tret = check_place(new);\n\tif (ret)\n\t\treturn ret;\n", "")],
         ["movgem_kms_planes@far-off"]),
     Breakage(
+        "zpos-ignored", "planes are always in the order that they have at first",
+        [("movgem_crtc.c", "k && layers[k].zpos < layers[k - 1].zpos", "k && false")],
+        ["movgem_kms_planes@zpos"]),
+    Breakage(
+        "chroma-of-first-bo", "U and V of NV12 are read from the BO that has luma",
+        [("movgem_fb.c", "\treturn &fb->bos[min(plane, num_bos(fb) - 1)];\n",
+          "\treturn &fb->bos[0];\n")],
+        ["movgem_kms@nv12-moves", "movgem_kms_formats@nv12-layouts"]),
+    Breakage(
+        "chroma-of-line-below", "odd lines of NV12 have U and V of the lines below them",
+        [("movgem_scanout.c", "y / info->vsub,\n", "(y + 1) / info->vsub,\n")],
+        ["movgem_kms_formats@nv12,nv12-layouts"]),
+    Breakage(
+        "turned-clockwise", "planes are turned clockwise",
+        [("movgem_plane.c", "rotation & (DRM_MODE_ROTATE_90 | DRM_MODE_ROTATE_180);",
+          "rotation & (DRM_MODE_ROTATE_270 | DRM_MODE_ROTATE_180);"),
+         ("movgem_plane.c", "rotation & (DRM_MODE_ROTATE_180 | DRM_MODE_ROTATE_270);",
+          "rotation & (DRM_MODE_ROTATE_180 | DRM_MODE_ROTATE_90);")],
+        ["movgem_kms@rotation", "movgem_kms_planes@turned"]),
+    Breakage(
+        "band-of-last-frame", "columns of a plane that is turned are kept for the next frame",
+        [("movgem_layer.c", "\tband->first = U32_MAX;\n", "")],
+        ["movgem_kms@rotation", "movgem_kms_planes@turned"]),
+    Breakage(
         "copy-torn", "an asynchronous flip does not wait until the copy by writeback is made",
         [("movgem_crtc.c", "!(shown && shown->writeback);\n", "shown;\n")],
         ["movgem_kms_async@copy-is-whole"]),
