@@ -32,6 +32,20 @@ static const char pattern_source[] =
 	"	gl_FragColor = vec4(mod(c, 256.0), 255.0) / 255.0;\n"
 	"}\n";
 
+/* Counts each colour all the way around, so that it ends where it began. */
+static const char heavy_source[] =
+	"precision highp float;\n"
+	"uniform float seed;\n"
+	"uniform float step;\n"
+	"void main() {\n"
+	"	vec2 p = floor(gl_FragCoord.xy);\n"
+	"	vec3 c = vec3(p.x * 3.0 + p.y * 7.0 + seed,\n"
+	"		      p.x + p.y * 5.0 + seed * 3.0, p.x * p.y + seed);\n"
+	"	for (int i = 0; i < 256; i++)\n"
+	"		c = mod(c + step, 256.0);\n"
+	"	gl_FragColor = vec4(c, 255.0) / 255.0;\n"
+	"}\n";
+
 static const char copy_source[] =
 	"precision highp float;\n"
 	"uniform sampler2D image;\n"
@@ -163,6 +177,7 @@ static void make_context(struct gl *gl)
 	if (!strstr(renderer, rasterizer ? rasterizer : "on movgem"))
 		fail("the renderer is \"%s\"", renderer);
 	gl->pattern = link_program(pattern_source);
+	gl->heavy = link_program(heavy_source);
 	gl->copy = link_program(copy_source);
 	if (strstr((const char *)glGetString(GL_EXTENSIONS),
 		   "GL_OES_EGL_image_external"))
@@ -276,6 +291,15 @@ void draw_pattern(struct gl *gl, unsigned int width, unsigned int height,
 {
 	glUseProgram(gl->pattern);
 	glUniform1f(glGetUniformLocation(gl->pattern, "seed"), seed % 256);
+	draw_all(width, height);
+}
+
+void draw_heavy(struct gl *gl, unsigned int width, unsigned int height,
+		unsigned int seed)
+{
+	glUseProgram(gl->heavy);
+	glUniform1f(glGetUniformLocation(gl->heavy, "seed"), seed % 256);
+	glUniform1f(glGetUniformLocation(gl->heavy, "step"), 3);
 	draw_all(width, height);
 }
 

@@ -279,6 +279,7 @@ static const struct test tests[] = {
 	{ "gbm-render", test_gbm_render },
 	{ "usages", test_usages },
 	{ "exported", test_exported },
+	{ "export-late", test_export_late },
 	{ "foreign", test_foreign },
 	{ "nv12", test_nv12 },
 	{ "shapes", test_shapes },

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -62,28 +63,41 @@ static void importer(int socket)
 	gl_close(&gl);
 }
 
-static GLuint export_texture(struct gl *gl, struct image *image, int *dmabuf)
+static EGLImageKHR texture_image(struct gl *gl, GLuint texture)
 {
 	PFNEGLCREATEIMAGEKHRPROC create = function("eglCreateImageKHR");
-	PFNEGLEXPORTDMABUFIMAGEQUERYMESAPROC query =
-		function("eglExportDMABUFImageQueryMESA");
-	PFNEGLEXPORTDMABUFIMAGEMESAPROC export =
-		function("eglExportDMABUFImageMESA");
-	GLuint texture = make_texture(WIDTH, HEIGHT, NULL);
-	EGLuint64KHR modifier;
-	int fourcc, planes, stride, offset;
 	EGLImageKHR egl;
 
 	egl = create(gl->dpy, gl->ctx, EGL_GL_TEXTURE_2D_KHR,
 		     (EGLClientBuffer)(uintptr_t)texture, NULL);
 	if (egl == EGL_NO_IMAGE_KHR)
 		fail("eglCreateImage of a texture: 0x%x", eglGetError());
+	return egl;
+}
+
+static int export_image(struct gl *gl, EGLImageKHR egl, struct image *image)
+{
+	PFNEGLEXPORTDMABUFIMAGEQUERYMESAPROC query =
+		function("eglExportDMABUFImageQueryMESA");
+	PFNEGLEXPORTDMABUFIMAGEMESAPROC export =
+		function("eglExportDMABUFImageMESA");
+	int fourcc, planes, stride, offset, dmabuf;
+	EGLuint64KHR modifier;
+
 	check(query(gl->dpy, egl, &fourcc, &planes, &modifier));
 	check(planes == 1 && modifier == DRM_FORMAT_MOD_LINEAR);
-	check(export(gl->dpy, egl, dmabuf, &stride, &offset));
-	check(*dmabuf >= 0 && !offset && stride >= WIDTH * 4);
+	check(export(gl->dpy, egl, &dmabuf, &stride, &offset));
+	check(dmabuf >= 0 && !offset && stride >= WIDTH * 4);
 	image->format = fourcc;
 	image->stride = stride;
+	return dmabuf;
+}
+
+static GLuint export_texture(struct gl *gl, struct image *image, int *dmabuf)
+{
+	GLuint texture = make_texture(WIDTH, HEIGHT, NULL);
+
+	*dmabuf = export_image(gl, texture_image(gl, texture), image);
 	return texture;
 }
 
@@ -130,6 +144,53 @@ void test_exported(void)
 
 	exporter(socket);
 	end_process(socket, process);
+}
+
+/* Drawn to and flushed before anybody could know of it, and exported then: the
+ * dma-buf has the picture from the first.
+ */
+static void export_late(unsigned int seed)
+{
+	PFNEGLDESTROYIMAGEKHRPROC destroy = function("eglDestroyImageKHR");
+	struct image image = {};
+	EGLImageKHR egl;
+	GLuint texture;
+	struct gl gl;
+	struct bo bo;
+	int dmabuf;
+
+	/* Only what is not shared yet is not waited for by each flush. */
+	gl_open(&gl, SURFACELESS);
+	texture = make_texture(WIDTH, HEIGHT, NULL);
+	egl = texture_image(&gl, texture);
+	make_target(texture);
+	/* Not now the first time, which takes as long as compiling it. */
+	draw_heavy(&gl, 1, 1, 0);
+	glFinish();
+
+	draw_heavy(&gl, WIDTH, HEIGHT, seed);
+	glFlush();
+	dmabuf = export_image(&gl, egl, &image);
+	bo_open(&bo, dmabuf);
+	expect_memory(bo.map, image.stride, image.format, WIDTH, HEIGHT, seed);
+
+	/* It is known now, so each flush waits. */
+	draw_heavy(&gl, WIDTH, HEIGHT, seed + 1);
+	glFlush();
+	expect_memory(bo.map, image.stride, image.format, WIDTH, HEIGHT,
+		      seed + 1);
+	bo_close(&bo);
+	close(dmabuf);
+	destroy(gl.dpy, egl);
+	gl_close(&gl);
+}
+
+void test_export_late(void)
+{
+	export_late(11);
+	/* A texture that becomes a BO only now. */
+	setenv("MOVGEM_DEBUG", "notextures", 1);
+	export_late(12);
 }
 
 static void sync_foreign(int dmabuf, uint64_t flags)

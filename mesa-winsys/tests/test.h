@@ -33,7 +33,7 @@ struct gl {
 	EGLContext ctx;
 	struct gbm_device *gbm;
 	int fd;
-	GLuint pattern, copy, external;
+	GLuint pattern, heavy, copy, external;
 };
 
 /* memory.c: movgem's own view of things */
@@ -84,6 +84,9 @@ GLuint make_target(GLuint texture);
 uint32_t pattern_pixel(unsigned int x, unsigned int y, unsigned int seed);
 void draw_pattern(struct gl *gl, unsigned int width, unsigned int height,
 		  unsigned int seed);
+/* The same picture, with hundreds of times the work. */
+void draw_heavy(struct gl *gl, unsigned int width, unsigned int height,
+		unsigned int seed);
 /* Draws a texture upside down, with add added to each of red, green, blue. */
 uint32_t copy_pixel(unsigned int x, unsigned int y, unsigned int height,
 		    unsigned int seed, unsigned int add);
@@ -113,6 +116,7 @@ GLuint import_texture(struct gl *gl, int dmabuf, unsigned int width,
 /* share.c */
 
 void test_exported(void);
+void test_export_late(void);
 void test_foreign(void);
 void test_dup(void);
 void test_fence(void);

@@ -26,6 +26,7 @@
 
 #include "llvmpipe/lp_fence.h"
 #include "llvmpipe/lp_flush.h"
+#include "llvmpipe/lp_rast.h"
 #include "llvmpipe/lp_screen.h"
 #include "llvmpipe/lp_texture.h"
 
@@ -199,6 +200,30 @@ movgem_resource_from_handle(struct pipe_screen *screen,
    return resource;
 }
 
+/* Wait until all is drawn that llvmpipe's threads have been given so far. They
+ * take one scene after the other, so the last one's fence stands for all.
+ */
+static void
+wait_for_drawing(struct pipe_screen *screen)
+{
+   struct llvmpipe_screen *lp = llvmpipe_screen(screen);
+   struct lp_fence *last = NULL;
+
+   /* The threads come with the first context. */
+   mtx_lock(&lp->late_mutex);
+   const bool draws = lp->late_init_done;
+   mtx_unlock(&lp->late_mutex);
+   if (!draws)
+      return;
+
+   mtx_lock(&lp->rast_mutex);
+   lp_rast_fence(lp->rast, &last);
+   mtx_unlock(&lp->rast_mutex);
+   if (last)
+      lp_fence_wait(last);
+   lp_fence_reference(&last, NULL);
+}
+
 /* The planes of an image are a chain of resources. */
 static struct pipe_resource *
 resource_plane(struct pipe_resource *resource, unsigned plane)
@@ -222,12 +247,19 @@ movgem_resource_get_handle(struct pipe_screen *screen, struct pipe_context *ctx,
       return false;
    lpr = llvmpipe_resource(resource);
    bo = resource_bo(resource);
-   if (!bo)
+   if (!bo) {
+      /* What is there so far is copied. */
+      wait_for_drawing(screen);
       return original(screen)->resource_get_handle(screen, ctx, resource,
                                                    whandle, usage);
+   }
 
    offset = lpr->dt ? lpr->dt->offset : lpr->img_stride[0] * whandle->layer;
-   return movgem_fill_handle(bo, lpr->row_stride[0], offset, whandle);
+   if (!movgem_fill_handle(bo, lpr->row_stride[0], offset, whandle))
+      return false;
+   /* Flushes so far did not, if nobody knew of a BO; from now on each one does. */
+   wait_for_drawing(screen);
+   return true;
 }
 
 static bool
@@ -309,36 +341,63 @@ movgem_fence_get_fd(struct pipe_screen *screen,
    return os_dupfd_cloexec(llvmpipe_screen(screen)->dummy_sync_fd);
 }
 
+/* All BOs that somebody else may know, with a reference to each. */
+static struct movgem_bo **
+get_shared(struct pipe_screen *screen, unsigned *count)
+{
+   struct movgem_bo **bos = NULL;
+
+   *count = 0;
+   if (movgem_device_get_shared(screen_device(screen), &bos, count))
+      mesa_loge("movgem: no memory to wait for BOs");
+   return bos;
+}
+
+static void
+put_shared(struct movgem_bo **bos, unsigned count)
+{
+   for (unsigned i = 0; i < count; i++)
+      movgem_bo_unref(bos[i]);
+   free(bos);
+}
+
+static bool
+has_shared(struct pipe_screen *screen)
+{
+   unsigned count;
+   struct movgem_bo **bos = get_shared(screen, &count);
+
+   put_shared(bos, count);
+   return count;
+}
+
 /* A flush promises others who have the BOs that they will find in them what was
- * drawn. There is no fence that they could wait for, so it is drawn here.
+ * drawn. There is no fence that they could wait for, so it is drawn here; or
+ * else when the first BO is exported: see wait_for_drawing().
  */
 static void
 movgem_flush(struct pipe_context *ctx, struct pipe_fence_handle **fence,
              unsigned flags)
 {
    struct pipe_screen *screen = ctx->screen;
-   struct pipe_fence_handle *own = NULL;
-   struct movgem_bo **bos = NULL;
-   unsigned count = 0;
+   struct movgem_bo **bos;
+   unsigned count;
 
-   if (movgem_device_get_shared(screen_device(screen), &bos, &count))
-      mesa_loge("movgem: no memory to wait for BOs");
-
+   bos = get_shared(screen, &count);
    for (unsigned i = 0; i < count; i++)
       movgem_drm_bo_begin_access(bos[i]);
 
-   if (count && !fence)
-      fence = &own;
    llvmpipe_flush(ctx, fence, __func__);
-   if (count)
-      original(screen)->fence_finish(screen, NULL, *fence, OS_TIMEOUT_INFINITE);
-   original(screen)->fence_reference(screen, &own, NULL);
 
-   for (unsigned i = 0; i < count; i++) {
+   /* Also for what another thread has exported meanwhile: it may have waited
+    * before this was there to be waited for.
+    */
+   if (count || has_shared(screen))
+      wait_for_drawing(screen);
+
+   for (unsigned i = 0; i < count; i++)
       movgem_drm_bo_end_access(bos[i]);
-      movgem_bo_unref(bos[i]);
-   }
-   free(bos);
+   put_shared(bos, count);
 }
 
 static struct pipe_context *
