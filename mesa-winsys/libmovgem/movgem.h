@@ -214,6 +214,13 @@ movgem_bo_get_size(const struct movgem_bo *bo);
 uint32_t
 movgem_bo_get_handle(struct movgem_bo *bo);
 
+/**
+ * \return the BO's GEM handle, for a use that ends before the BO does, as a bind
+ * that is undone by then; by it the BO does not become one that others may know
+ */
+uint32_t
+movgem_bo_borrow_handle(const struct movgem_bo *bo);
+
 /** \return whether somebody else may know the BO: by dma-buf or handle, or as
  * it is in a VM; once it is so it stays so
  */

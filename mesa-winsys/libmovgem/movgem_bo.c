@@ -323,6 +323,12 @@ movgem_bo_get_handle(struct movgem_bo *bo)
    return bo->handle;
 }
 
+movgem_public uint32_t
+movgem_bo_borrow_handle(const struct movgem_bo *bo)
+{
+   return bo->handle;
+}
+
 movgem_public bool
 movgem_bo_is_shared(struct movgem_bo *bo)
 {

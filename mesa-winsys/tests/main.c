@@ -40,6 +40,7 @@ static void textures(struct gl *gl)
 		glDeleteFramebuffers(1, &target);
 		glDeleteTextures(2, texture);
 	}
+	gpu_work(gl, 61, 43, 7);
 }
 
 /* All faces and levels of a cube, in one BO. */
@@ -288,10 +289,15 @@ static const struct test tests[] = {
 	{ "cache", test_cache },
 	{ "fence", test_fence },
 	{ "formats", test_formats },
+	{ "gpu", test_gpu },
 };
 
 int main(int argc, char **argv)
 {
+	if (argc == 2 && !strcmp(argv[1], "--gpu-times")) {
+		gpu_times();
+		return 0;
+	}
 	return run_tests(argc, argv, tests, sizeof(tests) / sizeof(*tests),
 			 "label:mesa");
 }

@@ -124,6 +124,15 @@ void test_nv12(void);
 void test_shapes(void);
 void test_flush(void);
 
+/* gpu.c */
+
+/* Clears and copies pictures of this size, 5x5 or more. */
+void gpu_work(struct gl *gl, unsigned int width, unsigned int height,
+	      unsigned int seed);
+void test_gpu(void);
+/* Prints how long it takes. */
+void gpu_times(void);
+
 /* usage.c */
 
 void test_usages(void);

@@ -109,6 +109,7 @@ void test_bo(void)
 	struct drm_movgem_bo_info info;
 	char *map = map_of(bo);
 	bool retained = false;
+	uint32_t handle;
 
 	check(movgem_bo_get_device(bo) == dev);
 	check(movgem_bo_get_size(bo) == SIZE);
@@ -131,7 +132,9 @@ void test_bo(void)
 	check_ret(movgem_bo_madvise(bo, DRM_MOVGEM_MADV_WILLNEED, &retained),
 		  0);
 	check(retained);
-	check(movgem_bo_get_handle(bo) && movgem_bo_is_shared(bo));
+	handle = movgem_bo_borrow_handle(bo);
+	check(handle && !movgem_bo_is_shared(bo));
+	check(movgem_bo_get_handle(bo) == handle && movgem_bo_is_shared(bo));
 
 	/* A buffer keeps its device. */
 	check(movgem_bo_ref(bo) == bo);

@@ -23,6 +23,11 @@ static const struct debug_named_value debug_flags[] = {
    { "nocache", MOVGEM_DEBUG_NO_CACHE, "Keep no BOs for reuse" },
    { "notextures", MOVGEM_DEBUG_NO_TEXTURES,
      "Textures that nobody else uses are memory of the process" },
+   { "gpuclear", MOVGEM_DEBUG_GPU_CLEAR, "Clear with the GPU" },
+   { "gpucopy", MOVGEM_DEBUG_GPU_COPY,
+     "Copy with the GPU; large buffers are BOs for that" },
+   { "nogpublit", MOVGEM_DEBUG_NO_GPU_BLIT,
+     "Do not copy from one format to another with the GPU" },
    DEBUG_NAMED_VALUE_END
 };
 

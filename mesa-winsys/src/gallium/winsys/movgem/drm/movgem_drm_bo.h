@@ -22,6 +22,9 @@ enum movgem_debug {
    MOVGEM_DEBUG_BO = 1 << 0,
    MOVGEM_DEBUG_NO_CACHE = 1 << 1,
    MOVGEM_DEBUG_NO_TEXTURES = 1 << 2,
+   MOVGEM_DEBUG_GPU_CLEAR = 1 << 3,
+   MOVGEM_DEBUG_GPU_COPY = 1 << 4,
+   MOVGEM_DEBUG_NO_GPU_BLIT = 1 << 5,
 };
 
 /* Devices and BOs are libmovgem's; these tell Mesa's log of what fails. */

@@ -31,6 +31,7 @@
 #include "llvmpipe/lp_texture.h"
 
 #include "movgem_drm_bo.h"
+#include "movgem_drm_gpu.h"
 
 #ifndef HAVE_LINUX_UDMABUF_H
 #error "without linux/udmabuf.h llvmpipe has no dma-bufs"
@@ -43,40 +44,66 @@
 /* llvmpipe tells its own kinds of memory apart by this. */
 #define MEMORY_TYPE_BO ((enum llvmpipe_memory_fd_type)0x6d6f7667)
 
+/* Buffers of this size, in bytes, are BOs where the GPU copies. */
+#define MIN_COPIED_BUFFER (64 * 1024)
+
 /** A BO as llvmpipe's kind of memory. */
 struct movgem_memory {
    struct llvmpipe_memory_allocation base;
    struct movgem_bo *bo;
+
+   /** See struct movgem_gpu_box. */
+   uint64_t va;
 };
+
+static struct movgem_winsys *
+screen_winsys(struct pipe_screen *screen)
+{
+   return movgem_winsys(llvmpipe_screen(screen)->winsys);
+}
 
 static struct movgem_device *
 screen_device(struct pipe_screen *screen)
 {
-   return movgem_winsys(llvmpipe_screen(screen)->winsys)->dev;
+   return screen_winsys(screen)->dev;
 }
 
 /* llvmpipe's own functions */
 static const struct pipe_screen *
 original(struct pipe_screen *screen)
 {
-   return &movgem_winsys(llvmpipe_screen(screen)->winsys)->original;
+   return &screen_winsys(screen)->original;
 }
 
-/* \return the BO of such memory; NULL for memory of llvmpipe's own */
-static struct movgem_bo *
-memory_bo(const struct llvmpipe_memory_allocation *mem)
+/* \return such memory; NULL for memory of llvmpipe's own */
+static struct movgem_memory *
+movgem_memory(struct llvmpipe_memory_allocation *mem)
 {
-   if (!mem || mem->type != MEMORY_TYPE_BO)
+   return mem && mem->type == MEMORY_TYPE_BO ? (struct movgem_memory *)mem : NULL;
+}
+
+struct movgem_bo *
+movgem_llvmpipe_resource_bo(struct pipe_resource *resource, uint64_t **va)
+{
+   const struct llvmpipe_resource *lpr = llvmpipe_resource(resource);
+   struct movgem_memory *mem = movgem_memory(lpr->dmabuf_alloc);
+
+   if (lpr->dt) {
+      *va = &lpr->dt->va;
+      return lpr->dt->bo;
+   }
+   if (!mem)
       return NULL;
-   return ((const struct movgem_memory *)mem)->bo;
+   *va = &mem->va;
+   return mem->bo;
 }
 
 static struct movgem_bo *
 resource_bo(struct pipe_resource *resource)
 {
-   const struct llvmpipe_resource *lpr = llvmpipe_resource(resource);
+   uint64_t *va;
 
-   return lpr->dt ? lpr->dt->bo : memory_bo(lpr->dmabuf_alloc);
+   return movgem_llvmpipe_resource_bo(resource, &va);
 }
 
 static struct llvmpipe_memory_allocation *
@@ -115,7 +142,7 @@ movgem_allocate_memory_fd(struct pipe_screen *screen, uint64_t size, int *fd,
    if (!mem)
       return NULL;
 
-   mem->dmabuf_fd = movgem_drm_bo_export(memory_bo(mem));
+   mem->dmabuf_fd = movgem_drm_bo_export(movgem_memory(mem)->bo);
    *fd = mem->dmabuf_fd < 0 ? -1 : os_dupfd_cloexec(mem->dmabuf_fd);
    if (*fd < 0) {
       screen->free_memory_fd(screen, (struct pipe_memory_allocation *)mem);
@@ -128,29 +155,33 @@ static void
 movgem_free_memory_fd(struct pipe_screen *screen,
                       struct pipe_memory_allocation *pmem)
 {
-   struct llvmpipe_memory_allocation *mem =
-      (struct llvmpipe_memory_allocation *)pmem;
-   struct movgem_bo *bo = memory_bo(mem);
+   struct movgem_memory *mem =
+      movgem_memory((struct llvmpipe_memory_allocation *)pmem);
+   struct movgem_gpu *gpu = screen_winsys(screen)->gpu;
 
-   if (!bo) {
+   if (!mem) {
       original(screen)->free_memory_fd(screen, pmem);
       return;
    }
-   if (mem->dmabuf_fd >= 0)
-      close(mem->dmabuf_fd);
-   movgem_bo_unref(bo);
+   if (mem->base.dmabuf_fd >= 0)
+      close(mem->base.dmabuf_fd);
+   if (gpu)
+      movgem_gpu_unbind(gpu, &mem->va, movgem_bo_get_size(mem->bo));
+   movgem_bo_unref(mem->bo);
    FREE(mem);
 }
 
 static bool
 wants_bo(struct pipe_screen *screen, const struct pipe_resource *templat)
 {
-   if (templat->target == PIPE_BUFFER ||
-       templat->flags & PIPE_RESOURCE_FLAG_SPARSE)
+   const unsigned debug = screen_winsys(screen)->debug;
+
+   if (templat->flags & PIPE_RESOURCE_FLAG_SPARSE)
       return false;
-   return templat->bind & SHARED_BINDS ||
-          !(movgem_winsys(llvmpipe_screen(screen)->winsys)->debug &
-            MOVGEM_DEBUG_NO_TEXTURES);
+   if (templat->target == PIPE_BUFFER)
+      return debug & MOVGEM_DEBUG_GPU_COPY &&
+             templat->width0 >= MIN_COPIED_BUFFER;
+   return templat->bind & SHARED_BINDS || !(debug & MOVGEM_DEBUG_NO_TEXTURES);
 }
 
 static struct pipe_resource *
@@ -180,7 +211,10 @@ movgem_resource_create(struct pipe_screen *screen,
       return templat->bind & SHARED_BINDS ?
              NULL : original(screen)->resource_create(screen, templat);
    }
-   lpr->tex_data = lpr->dmabuf_alloc->cpu_addr;
+   if (llvmpipe_resource_is_texture(resource))
+      lpr->tex_data = lpr->dmabuf_alloc->cpu_addr;
+   else
+      lpr->data = lpr->dmabuf_alloc->cpu_addr;
    lpr->base.bind = templat->bind;
    return resource;
 }
@@ -405,8 +439,10 @@ movgem_context_create(struct pipe_screen *screen, void *priv, unsigned flags)
 {
    struct pipe_context *ctx = original(screen)->context_create(screen, priv, flags);
 
-   if (ctx)
+   if (ctx) {
       ctx->flush = movgem_flush;
+      movgem_llvmpipe_init_gpu(ctx);
+   }
    return ctx;
 }
 
@@ -447,8 +483,9 @@ movgem_llvmpipe_init(struct pipe_screen *screen)
    const size_t length = strlen(lp->renderer_string);
 
    /* Its caps are constant, so it cannot be assigned. */
-   memcpy(&movgem_winsys(lp->winsys)->original, screen, sizeof(*screen));
+   memcpy(&screen_winsys(screen)->original, screen, sizeof(*screen));
 
+   screen_winsys(screen)->gpu = movgem_gpu_create(screen_device(screen));
    init_fence(lp);
    snprintf(lp->renderer_string + length, sizeof(lp->renderer_string) - length,
             " on movgem");

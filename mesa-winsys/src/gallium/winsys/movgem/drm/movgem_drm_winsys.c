@@ -15,10 +15,12 @@
 #include "util/u_memory.h"
 
 #include "movgem_drm_bo.h"
+#include "movgem_drm_gpu.h"
 
 static void
 movgem_winsys_destroy(struct sw_winsys *ws)
 {
+   movgem_gpu_destroy(movgem_winsys(ws)->gpu);
    movgem_device_unref(movgem_winsys(ws)->dev);
    FREE(ws);
 }
@@ -240,6 +242,9 @@ movgem_displaytarget_display(struct sw_winsys *ws, struct sw_displaytarget *dt,
 static void
 movgem_displaytarget_destroy(struct sw_winsys *ws, struct sw_displaytarget *dt)
 {
+   if (movgem_winsys(ws)->gpu)
+      movgem_gpu_unbind(movgem_winsys(ws)->gpu, &dt->va,
+                        movgem_bo_get_size(dt->bo));
    movgem_bo_unref(dt->bo);
    FREE(dt);
 }

@@ -14,7 +14,12 @@
 
 struct movgem_bo;
 struct movgem_device;
+struct movgem_gpu;
+struct pipe_blit_info;
+struct pipe_box;
+struct pipe_scissor_state;
 struct winsys_handle;
+union pipe_color_union;
 
 /** What a software rasterizer draws into: a linear image in a BO. */
 struct sw_displaytarget {
@@ -22,6 +27,26 @@ struct sw_displaytarget {
    enum pipe_format format;
    unsigned stride;
    unsigned offset;
+
+   /** See struct movgem_gpu_box. */
+   uint64_t va;
+};
+
+/** A rasterizer's functions that the GPU may do the work of. */
+struct movgem_context_functions {
+   void (*clear)(struct pipe_context *ctx, unsigned buffers,
+                 const struct pipe_scissor_state *scissor,
+                 const union pipe_color_union *color, double depth,
+                 unsigned stencil);
+   void (*clear_texture)(struct pipe_context *ctx,
+                         struct pipe_resource *resource, unsigned level,
+                         const struct pipe_box *box, const void *data);
+   void (*resource_copy_region)(struct pipe_context *ctx,
+                                struct pipe_resource *dst, unsigned dst_level,
+                                unsigned dstx, unsigned dsty, unsigned dstz,
+                                struct pipe_resource *src, unsigned src_level,
+                                const struct pipe_box *src_box);
+   void (*blit)(struct pipe_context *ctx, const struct pipe_blit_info *info);
 };
 
 /** The winsys of one file description. */
@@ -32,8 +57,14 @@ struct movgem_winsys {
    /** Any of enum movgem_debug. */
    unsigned debug;
 
+   /** NULL where it is not to do anything. */
+   struct movgem_gpu *gpu;
+
    /** The rasterizer's screen as it was before we changed some functions. */
    struct pipe_screen original;
+
+   /** Of its contexts, what the GPU does as well; all have the same. */
+   struct movgem_context_functions context;
 };
 
 static inline struct movgem_winsys *
@@ -59,6 +90,17 @@ movgem_fill_handle(struct movgem_bo *bo, unsigned stride, unsigned offset,
 /** Have an llvmpipe screen keep its textures in BOs. */
 void
 movgem_llvmpipe_init(struct pipe_screen *screen);
+
+/**
+ * \param va  in return, where the BO's address for the GPU is kept
+ * \return a resource's BO, or NULL if it has none
+ */
+struct movgem_bo *
+movgem_llvmpipe_resource_bo(struct pipe_resource *resource, uint64_t **va);
+
+/** Have a context of llvmpipe's give work to the GPU, if that is wanted. */
+void
+movgem_llvmpipe_init_gpu(struct pipe_context *ctx);
 #endif
 
 #endif /* MOVGEM_DRM_WINSYS_H */
