@@ -8,8 +8,18 @@ from checklib import TREE, Check, winsys_tests
 
 ORDER = 67
 
-# What is tried with softpipe, too; with it textures that are not shared are not in BOs.
-SOFTPIPE = ("gbm-card", "gbm-render", "foreign", "nv12", "dup", "formats")
+PROGRAM = "/movgem/mesa/movgem_mesa"
+# What is put before the names of a run's tests, its environment, and what is run: all with
+# llvmpipe; with softpipe, whose textures are not in BOs, what needs none there; and what clears
+# and copies, with the GPU doing that.
+RUNS = (
+    ("", "", ()),
+    ("softpipe-", "GALLIUM_DRIVER=softpipe",
+     ("gbm-card", "gbm-render", "foreign", "nv12", "dup", "formats")),
+    ("gpu-", "MOVGEM_DEBUG=gpuclear,gpucopy",
+     ("surfaceless", "device", "gbm-card", "gbm-render", "usages", "exported", "foreign", "flush",
+      "fence")),
+)
 
 BUILD_LOCK = threading.Lock()
 
@@ -21,14 +31,17 @@ def build(run):
 
 
 def tests(run):
-    """The tests with llvmpipe, and some of them with softpipe."""
+    """All of RUNS, one after the other, in one guest."""
     build(run)
-    program = "/movgem/mesa/movgem_mesa"
-    names = run.must([f"{TREE}/out/build/mesa/movgem_mesa", "--list"]).split()
-    expected = set(names) | {f"softpipe-{name}" for name in SOFTPIPE}
-    winsys_tests(run, ["--mesa"], f"{program}; first=$?; echo PREFIX softpipe-; "
-                 f"GALLIUM_DRIVER=softpipe {program} {' '.join(SOFTPIPE)} && exit $first",
-                 expected, timeout=2400)
+    all_names = run.must([f"{TREE}/out/build/mesa/movgem_mesa", "--list"]).split()
+    command = "status=0; "
+    expected = []
+    for prefix, environment, names in RUNS:
+        expected += [prefix + name for name in names or all_names]
+        # The first has none.
+        command += f"echo PREFIX {prefix}; " if prefix else ""
+        command += f"{environment} {PROGRAM} {' '.join(names)} || status=$?; "
+    winsys_tests(run, ["--mesa"], command + "exit $status", expected, timeout=2400)
 
 
 def checks():
