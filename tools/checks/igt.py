@@ -30,7 +30,7 @@ STOCK_ONLY = (r"^movgem_blit@(nearest|bilinear|wide|one-pixel|page-crossing)|"
               r"^movgem_kms_async@(sooner|back-buffer|copy-is-whole)|"
               r"^movgem_kms_colour@(degamma|ctm|all)|^movgem_kms_outputs@(count|one-each|at-once)|"
               r"^movgem_kms_formats@(deep|nv12$)|"
-              r"^movgem_kms_planes@(alpha|blend|scale$|scale-fractions|turned)|"
+              r"^movgem_kms_planes@(alpha|blend|scale$|scale-fractions|turned|zpos)|"
               r"@(ratios|stall|putback|many-maps|many-queues|pci-race-display|everything|pressure|"
               r"writers-(compact|hugetlb|offline))")
 # What do the same many times, to meet a race: on the debug kernel in the one guest, and all other
