@@ -11,6 +11,7 @@ on stdout and answers in /share (see Host).
 """
 
 import array
+import errno
 import glob
 import json
 import mmap
@@ -245,8 +246,10 @@ def online_mib(blocks):
     for block in blocks:
         try:
             online += read(f"{BLOCKS}/{block}/state") == "online"
-        except FileNotFoundError:
-            pass
+        except OSError as reason:
+            # It may go while it is looked at.
+            if reason.errno not in (errno.ENOENT, errno.ENODEV):
+                raise
     return online * size // MIB
 
 
