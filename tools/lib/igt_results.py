@@ -92,7 +92,8 @@ class Follower:
 
 
 def load(share):
-    """The tests of SHARE/results, also of a run that was cut off, as igt_runner has them."""
+    """The tests of SHARE/results, also of a run that was cut off, as igt_runner has them. One that
+    the guest died in, which has no result there, is incomplete."""
     results = f"{share}/results"
     path = f"{results}/results.json"
     if os.path.isdir(results):
@@ -103,14 +104,15 @@ def load(share):
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return json.load(file)["tests"]
+            tests = json.load(file)["tests"]
     except (OSError, ValueError, KeyError):
         return {}
+    return {name: {"result": "incomplete", **test} for name, test in tests.items()}
 
 
 def judge(name, test, expected=None):
     """A Case of what igt_runner has of a test. EXPECTED is excused()'s."""
-    result = test.get("result", "incomplete")
+    result = test["result"]
     if result == "dmesg-warn" and excused(test["dmesg-warnings"], expected):
         result = "pass"
     outcome = OUTCOME.get(result, "fail")
@@ -151,7 +153,7 @@ def unseen(share, tests):
 
 def own_word_only(test, expected=None):
     """Did it fail by an assertion of its own, and the kernel had nothing to say?"""
-    return (test.get("result") in ("fail", "dmesg-fail")
+    return (test["result"] in ("fail", "dmesg-fail")
             and excused(test.get("dmesg-warnings") or "", expected))
 
 
