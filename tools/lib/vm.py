@@ -593,6 +593,8 @@ def run_guest(args, command, tmp, log, token):
     finally:
         qemu.kill()
         qemu.wait()
+        # The guest may be started again.
+        os.unlink(f"{tmp}/out")
     console.poll()
     return output.result, reason, console
 
@@ -661,7 +663,6 @@ def main(argv):
             show_tail(console)
             os.replace(log, f"{log}.silent")
             say(f"{reason}; starting it again")
-            os.unlink(f"{tmp}/out")
             result, reason, console = run_guest(args, command, tmp, log, token)
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
