@@ -41,15 +41,12 @@ def build(run):
 def tests(run):
     """All tests of both programs, on a driver that lets jobs wait for slow guests."""
     out = built(run)
-    command = "modprobe vgem; export LD_LIBRARY_PATH=/movgem/gralloc/lib; status=0; "
-    names = []
-    for name in PROGRAMS:
-        prefix = f"{name}-"
-        listed = run.must([f"{out}/movgem_{name}", "--list"],
-                          env={"LD_LIBRARY_PATH": f"{out}/lib"})
-        names += [prefix + test for test in listed.split()]
-        command += f"echo PREFIX {prefix}; /movgem/gralloc/movgem_{name} || status=$?; "
-    winsys_tests(run, ["--param", "job_timeout_ms=60000"], command + "exit $status", names)
+    winsys_tests(run, ["--param", "job_timeout_ms=60000"], [
+        (f"{name}-", f"/movgem/gralloc/movgem_{name}",
+         run.must([f"{out}/movgem_{name}", "--list"],
+                  env={"LD_LIBRARY_PATH": f"{out}/lib"}).split())
+        for name in PROGRAMS],
+        setup="modprobe vgem; export LD_LIBRARY_PATH=/movgem/gralloc/lib;")
 
 
 def checks():

@@ -34,14 +34,9 @@ def tests(run):
     """All of RUNS, one after the other, in one guest."""
     build(run)
     all_names = run.must([f"{TREE}/out/build/mesa/movgem_mesa", "--list"]).split()
-    command = "status=0; "
-    expected = []
-    for prefix, environment, names in RUNS:
-        expected += [prefix + name for name in names or all_names]
-        # The first has none.
-        command += f"echo PREFIX {prefix}; " if prefix else ""
-        command += f"{environment} {PROGRAM} {' '.join(names)} || status=$?; "
-    winsys_tests(run, ["--mesa"], command + "exit $status", expected, timeout=2400)
+    winsys_tests(run, ["--mesa"], [
+        (prefix, f"{environment} {PROGRAM} {' '.join(names)}", names or all_names)
+        for prefix, environment, names in RUNS], timeout=2400)
 
 
 def checks():

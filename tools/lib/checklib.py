@@ -204,13 +204,19 @@ RESULT = re.compile(r"(?:PASS (?P<passed>[\w-]+): (?P<seconds>[\d.]+) s|"
                     r"FAIL (?P<failed>[\w-]+): (?P<reason>.*))$")
 
 
-def winsys_tests(run, options, command, names, **more):
-    """Runs test programs of mesa-winsys/testlib in a guest, each test a case; NAMES are
-    those that have to have run. A line "PREFIX TEXT" of COMMAND's puts TEXT before the names
-    that follow. A test that fails has its own case; here it is the guest, what its kernel
+def winsys_tests(run, options, programs, setup="", **more):
+    """Runs test programs of mesa-winsys/testlib in a guest, after SETUP, each test a case.
+    PROGRAMS are what is put before the names of its tests, its command line, and the tests that
+    have to have run. A test that fails has its own case; here it is the guest, what its kernel
     says, and what has not run."""
-    status, output = run.guest(options, command, each_line=run.say, **more)
-    missing = set(names)
+    command = f"{setup} status=0; "
+    missing = set()
+    for prefix, line, names in programs:
+        # The first may have none.
+        command += f"echo PREFIX {prefix}; " if prefix else ""
+        command += f"{line} || status=$?; "
+        missing |= {prefix + name for name in names}
+    status, output = run.guest(options, command + "exit $status", each_line=run.say, **more)
     prefix = ""
     for line in output.splitlines():
         if line.startswith("PREFIX "):
