@@ -24,7 +24,7 @@ def allowed_skips():
     return re.compile("|".join(line for line in lines if line and not line.startswith("#")))
 
 
-def suites(run, only="."):
+def suites(run, only):
     """Runs those tests of the short list whose names match ONLY."""
     require_store(run.check.store)
     out = run.directory()

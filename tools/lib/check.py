@@ -79,19 +79,15 @@ def tell_repeated(recorder):
                         f"only when they were repeated; {REPEATED_MAX} may")
 
 
-def clock(seconds):
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-
-
 def tell_time(recorder, chosen):
     """Says where the time went: into the root, which tools/check makes first, and the checks."""
     names = {check.name for check in chosen}
     longest = sorted((case for case in recorder.cases if case.name in names),
                      key=lambda case: -case.seconds)[:10]
     now = time.time()
-    print(f"took {clock(now - float(os.environ.get('MOVGEM_HOST_START', now)))} with the root, "
-          f"{clock(time.monotonic() - recorder.start)} of it the checks, of them "
-          + ", ".join(f"{case.name} {clock(case.seconds)}" for case in longest))
+    print(f"took {checklib.clock(now - float(os.environ.get('MOVGEM_HOST_START', now)))} with the root, "
+          f"{checklib.clock(time.monotonic() - recorder.start)} of it the checks, of them "
+          + ", ".join(f"{case.name} {checklib.clock(case.seconds)}" for case in longest))
 
 
 def main():

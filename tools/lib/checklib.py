@@ -270,6 +270,11 @@ def own_igt():
     return [name for module in groups() for name in getattr(module, "OWN_IGT", ())]
 
 
+def clock(seconds):
+    """Minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
 class Recorder:
     """Keeps the cases and prints them; several checks may speak at once."""
 
@@ -281,8 +286,7 @@ class Recorder:
         self.lock = threading.Lock()
 
     def clock(self):
-        seconds = int(time.monotonic() - self.start)
-        return f"[{seconds // 60:2d}:{seconds % 60:02d}]"
+        return f"[{clock(time.monotonic() - self.start):>5}]"
 
     def say(self, text):
         with self.lock:
