@@ -238,7 +238,7 @@ static void test_bad_modes(int fd)
 static int __add_fb(int fd, uint32_t handle, uint32_t w, uint32_t h, uint32_t format,
 		    uint32_t pitch, uint32_t offset, uint64_t modifier)
 {
-	struct drm_mode_fb_cmd2 cmd = {
+	const struct drm_mode_fb_cmd2 cmd = {
 		.width = w,
 		.height = h,
 		.pixel_format = format,
@@ -248,11 +248,8 @@ static int __add_fb(int fd, uint32_t handle, uint32_t w, uint32_t h, uint32_t fo
 		.offsets[0] = offset,
 		.modifier[0] = modifier,
 	};
-	int ret = movgem_ioctl(fd, DRM_IOCTL_MODE_ADDFB2, &cmd);
 
-	if (!ret)
-		drmModeRmFB(fd, cmd.fb_id);
-	return ret;
+	return kms_try_fb(fd, &cmd);
 }
 
 static void test_bad_fbs(int fd)

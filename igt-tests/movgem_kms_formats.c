@@ -47,10 +47,13 @@ IGT_TEST_DESCRIPTION("Formats of planes that the GPU's blitter does not have.");
 
 static struct kms_rig rig;
 
-static const uint32_t deep[] = {
+/* Those with 10 bits a channel come first. */
+static const uint32_t formats[] = {
 	DRM_FORMAT_XRGB2101010, DRM_FORMAT_ARGB2101010, DRM_FORMAT_XBGR2101010,
-	DRM_FORMAT_ABGR2101010,
+	DRM_FORMAT_ABGR2101010, DRM_FORMAT_NV12,
 };
+
+#define DEEP	4
 
 static bool has_format(uint32_t plane, uint32_t format)
 {
@@ -66,9 +69,6 @@ static bool has_format(uint32_t plane, uint32_t format)
 
 static void test_planes(int fd)
 {
-	static const uint32_t formats[] = { DRM_FORMAT_XRGB2101010, DRM_FORMAT_ARGB2101010,
-					    DRM_FORMAT_XBGR2101010, DRM_FORMAT_ABGR2101010,
-					    DRM_FORMAT_NV12 };
 	struct kms_scene scene;
 	struct kms_fb fb, copy;
 
@@ -95,12 +95,12 @@ static void test_deep(int fd)
 {
 	static const char * const modes[] = { "None", "Coverage", NULL };
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(deep); i++) {
+	for (unsigned int i = 0; i < DEEP; i++) {
 		struct kms_layer *overlay;
 		struct kms_blend b;
 		uint32_t crc = 0;
 
-		kms_blend_init(&rig, &b, deep[i], deep[(i + 1) % ARRAY_SIZE(deep)]);
+		kms_blend_init(&rig, &b, formats[i], formats[(i + 1) % DEEP]);
 		overlay = &b.scene.layers[KMS_OVERLAY];
 		kms_show_other(&rig, &b.scene, &crc);
 		overlay->blend = modes[i % 3];
@@ -214,21 +214,11 @@ static void test_nv12_layouts(int fd)
 	kms_off(&rig);
 }
 
-static int add_fb(int fd, const struct drm_mode_fb_cmd2 *cmd)
-{
-	struct drm_mode_fb_cmd2 copy = *cmd;
-	int ret = movgem_ioctl(fd, DRM_IOCTL_MODE_ADDFB2, &copy);
-
-	if (!ret)
-		drmModeRmFB(fd, copy.fb_id);
-	return ret;
-}
-
 /* A framebuffer that is right but for one thing. */
 #define expect_fb(fd, good, want, ...) ({					\
 	struct drm_mode_fb_cmd2 cmd = *(good);					\
 	__VA_ARGS__;								\
-	igt_assert_eq(add_fb(fd, &cmd), want);					\
+	igt_assert_eq(kms_try_fb(fd, &cmd), want);				\
 })
 
 static void test_nv12_bad_fbs(int fd)

@@ -162,9 +162,9 @@ static void test_nv12_moves(int fd)
 	static const struct kms_nv12 layout = { .split = true };
 	struct kms_scene scene = { .mode = kms_small_mode(&rig) };
 	uint64_t ids[2], sizes[2], moved;
+	uint32_t handles[2], want;
 	struct mover mover;
 	struct kms_fb fb;
-	uint32_t want;
 	int file;
 
 	require_moves(fd);
@@ -174,26 +174,23 @@ static void test_nv12_moves(int fd)
 	want = kms_reference_crc(&scene);
 	kms_show(&rig, &scene);
 	for (int i = 0; i < 2; i++) {
-		const uint32_t handle = i ? fb.chroma.handle : fb.handle;
-
-		ids[i] = movgem_bo_id(fd, handle);
+		handles[i] = i ? fb.chroma.handle : fb.handle;
+		ids[i] = movgem_bo_id(fd, handles[i]);
 		sizes[i] = i ? fb.chroma.size : fb.size;
 		expect_movable(fd, ids[i]);
 	}
 	for (int i = 0; i < 2; i++) {
-		const uint32_t handle = i ? fb.chroma.handle : fb.handle;
-
 		igt_assert_eq_u64(movgem_migrate_bo(fd, ids[i]), sizes[i] / MOVGEM_PAGE);
 		igt_assert_eq_u32(kms_crc(&rig), want);
 		file = kms_crc_open(&rig);
-		moved = movgem_bo_moved(fd, handle);
+		moved = movgem_bo_moved(fd, handles[i]);
 		mover_start(&mover, fd, ids[i], false);
 		for (int k = 0; k < 20; k++)
 			igt_assert_eq_u32(kms_crc_read(file, NULL), want);
 		/* What nobody reads for two seconds DRM complains of. */
 		close(file);
 		mover_stop(&mover);
-		igt_assert_lt_u64(moved, movgem_bo_moved(fd, handle));
+		igt_assert_lt_u64(moved, movgem_bo_moved(fd, handles[i]));
 	}
 	kms_expect(&rig, &scene);
 	/* What is written after a move is shown. */

@@ -306,7 +306,7 @@ static void test_turned(int fd)
 	static const unsigned int mirrors[] = {
 		0, DRM_MODE_REFLECT_X, DRM_MODE_REFLECT_Y, DRM_MODE_REFLECT_X | DRM_MODE_REFLECT_Y,
 	};
-	static const uint32_t formats[] = {
+	static const uint32_t shown[] = {
 		DRM_FORMAT_ARGB8888, DRM_FORMAT_RGB565, DRM_FORMAT_NV12, DRM_FORMAT_ABGR2101010,
 	};
 	uint64_t faulted;
@@ -318,7 +318,7 @@ static void test_turned(int fd)
 		struct kms_blend b;
 		uint32_t crc = 0;
 
-		kms_blend_init(&rig, &b, DRM_FORMAT_XRGB8888, formats[i % 4]);
+		kms_blend_init(&rig, &b, DRM_FORMAT_XRGB8888, shown[i % 4]);
 		overlay = &b.scene.layers[KMS_OVERLAY];
 		other = &b.scene.layers[KMS_OVERLAY2];
 		overlay->rotation = turns[i % 2] | mirrors[i / 2];

@@ -190,6 +190,16 @@ int __kms_fb_add(struct kms_fb *fb)
 	return ret;
 }
 
+int kms_try_fb(int fd, const struct drm_mode_fb_cmd2 *cmd)
+{
+	struct drm_mode_fb_cmd2 copy = *cmd;
+	int ret = movgem_ioctl(fd, DRM_IOCTL_MODE_ADDFB2, &copy);
+
+	if (!ret)
+		drmModeRmFB(fd, copy.fb_id);
+	return ret;
+}
+
 void kms_fb_init_nv12(struct kms_fb *fb, int fd, uint32_t width, uint32_t height,
 		      const struct kms_nv12 *layout)
 {

@@ -88,6 +88,8 @@ void kms_fb_init_nv12(struct kms_fb *fb, int fd, uint32_t width, uint32_t height
 void kms_fb_fini(struct kms_fb *fb);
 /* A framebuffer of a BO that is there; 0 or -errno. */
 int __kms_fb_add(struct kms_fb *fb);
+/* Whether there could be such a framebuffer, which does not stay; 0 or -errno. */
+int kms_try_fb(int fd, const struct drm_mode_fb_cmd2 *cmd);
 /* Fills it with pixels that a number says. */
 void kms_fb_draw(struct kms_fb *fb, uint32_t seed);
 
