@@ -23,6 +23,7 @@ HERE = os.path.join(TREE, "tools/clients")
 sys.path.insert(0, os.path.join(TREE, "tools/lib"))
 sys.path.insert(0, HERE)
 import scenes  # noqa: E402
+import text_table  # noqa: E402
 
 STORES = {"6.12": ("movable_ops", "folio"), "7.2": ("folio",)}
 GUEST = ("guest.py", "scenes.py", "screen.py", "sdl2.py")
@@ -158,10 +159,7 @@ def table(results):
             cell("flips_per_s"), cell("flips_per_s_during"), cell("moved"), cell("scanout_moves"),
             f"{cell('blocks_offline')} of {cell('blocks_tried')}", cell("crc_frames"),
             (result["wrong"] or "good").splitlines()[0]))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
-             for row in rows]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]]) + "\n"
+    return "\n".join(text_table.columns(rows)) + "\n"
 
 
 def main():

@@ -25,6 +25,7 @@ TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(TREE, "tools/lib"))
 import checklib  # noqa: E402
 import qmp  # noqa: E402
+import text_table  # noqa: E402
 
 # Kinds of buffers: what guest.py calls them, and movgem's page_store.
 KINDS = {
@@ -309,12 +310,7 @@ def table(results):
                      f"{cell(result, 'kept_mib')} MiB", cell(result, "had"), cell(result, "of"),
                      cell(result, "unit"), cell(result, "moved"), cell(result, "bytes_lost"),
                      f"{cell(result, 'trigger_seconds')} s"))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    left = (0, 1, 2, 6)
-    lines = ["  ".join(text.ljust(width) if i in left else text.rjust(width)
-                       for i, (text, width) in enumerate(zip(row, widths))).rstrip()
-             for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
+    lines = text_table.columns(rows, right=(3, 4, 5, 7, 8, 9))
     notes = [f"{result['scenario']}, {result['kernel']}, {result['buffers']}: {note}"
              for result in results for note in result.get("notes", [])]
     return "\n".join(lines + ([""] + notes if notes else [])) + "\n"
