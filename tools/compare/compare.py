@@ -18,11 +18,12 @@ import sys
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.join(TREE, "tools/compare")
-sys.path.insert(0, HERE)
+sys.path[:0] = [HERE, os.path.join(TREE, "tools/lib")]
 import programs  # noqa: E402
+import text_table  # noqa: E402
+from mesas import MESAS  # noqa: E402
 
-GUEST = ("guest.py", "programs.py", "egl.py")
-MESAS = ("movgem", "Debian's")
+GUEST = ("guest.py", "mesas.py", "programs.py", "egl.py")
 
 
 def parse_args():
@@ -105,11 +106,7 @@ def rows(results):
 def table(results):
     header = ("program", "fps movgem", "fps Debian's", "ratio", "MiB movgem", "in BOs",
               "MiB Debian's", "in BOs")
-    lines = [header, *rows(results)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-    lines.insert(1, tuple("=" * width for width in widths))
-    text = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
-                     for line in lines) + "\n"
+    text = "\n".join(text_table.columns([header, *rows(results)])) + "\n"
     for result in results:
         if programs.PROGRAMS[result["program"]].once:
             said = result["output"].strip().splitlines() or [""]

@@ -13,18 +13,11 @@ import subprocess
 import sys
 import threading
 
+import mesas
 import programs
 
 SHARE = "/share"
-# By these tools/vm has programs use the Mesa of --mesa.
-MESA_VARIABLES = ("LD_LIBRARY_PATH", "GBM_BACKENDS_PATH", "DRIRC_CONFIGDIR",
-                  "__EGL_VENDOR_LIBRARY_FILENAMES")
 PATIENCE = 1200
-
-
-def environment(mesa):
-    return {name: value for name, value in os.environ.items()
-            if mesa == "movgem" or name not in MESA_VARIABLES}
 
 
 def read(path):
@@ -75,7 +68,7 @@ def run(name, mesa):
     """Runs a program; returns what came of it."""
     command = programs.PROGRAMS[name].command
     # kmscube ends when its stdin does.
-    with subprocess.Popen(command, env=environment(mesa), stdin=subprocess.PIPE,
+    with subprocess.Popen(command, env=mesas.environment(mesa), stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace") as process:
         memory = Memory(process.pid)
@@ -98,7 +91,7 @@ def main(argv):
     for turn in range(int(argv[1])):
         for name in argv[2:]:
             once = programs.PROGRAMS[name].once
-            for mesa in ("movgem", "Debian's")[::-1 if turn % 2 else 1]:
+            for mesa in mesas.MESAS[::-1 if turn % 2 else 1]:
                 if once and turn:
                     continue
                 result = run(name, mesa)

@@ -19,6 +19,9 @@ import xml.etree.ElementTree
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.join(TREE, "tools/compare")
+sys.path.insert(0, HERE)
+from mesas import MESAS  # noqa: E402
+
 # What the root does not have.
 PACKAGES = ("piglit", "libwaffle-1-0", "libxcb-dri2-0")
 LIB = "usr/lib/x86_64-linux-gnu"
@@ -27,7 +30,6 @@ LIST = f"{LIB}/piglit/tests/quick_gl.xml.gz"
 FAMILIES = r"spec@(ext_image_dma_buf_import|egl_|egl 1\.4|oes_egl_image)"
 ES_PROGRAM = r"_gles[23]$"
 DMA_BUF = r"dma_buf|egl_image|egl_khr_gl_"
-MESAS = ("movgem", "Debian's")
 
 
 def parse_args():
@@ -99,7 +101,8 @@ def install(args):
     os.unlink(f"{out}/{LIST}")
     with open(f"{out}/tests.json", "w", encoding="utf-8") as file:
         json.dump(tests, file)
-    shutil.copy(f"{HERE}/piglit_guest.py", out)
+    for name in "piglit_guest.py", "mesas.py":
+        shutil.copy(f"{HERE}/{name}", out)
     return tests
 
 

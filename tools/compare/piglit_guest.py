@@ -16,24 +16,20 @@ import sys
 import threading
 import time
 
+import mesas
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIB = f"{HERE}/usr/lib/x86_64-linux-gnu"
-# By these tools/vm has programs use the Mesa of --mesa.
-MESA_VARIABLES = ("GBM_BACKENDS_PATH", "DRIRC_CONFIGDIR", "__EGL_VENDOR_LIBRARY_FILENAMES")
 MIGRATE = "/sys/kernel/debug/dri/movgem/migrate"
-MESAS = ("movgem", "Debian's")
 PATIENCE = 120
 
 
 def run(test, mesa, platform):
     """What piglit says of a test, or how it ended otherwise."""
-    env = {**os.environ, "PIGLIT_PLATFORM": platform, "WAFFLE_GBM_DEVICE": "/dev/dri/card0"}
-    libraries = f"{LIB}:{LIB}/piglit/lib"
-    if mesa == "movgem":
-        env["LD_LIBRARY_PATH"] += ":" + libraries
-    else:
-        env = {name: value for name, value in env.items() if name not in MESA_VARIABLES}
-        env["LD_LIBRARY_PATH"] = libraries
+    env = {**mesas.environment(mesa), "PIGLIT_PLATFORM": platform,
+           "WAFFLE_GBM_DEVICE": "/dev/dri/card0"}
+    libraries = [env.get("LD_LIBRARY_PATH"), LIB, f"{LIB}/piglit/lib"]
+    env["LD_LIBRARY_PATH"] = ":".join(filter(None, libraries))
     command = test["command"]
     try:
         done = subprocess.run([f"{LIB}/piglit/bin/{command[0]}", *command[1:]], env=env,
@@ -72,7 +68,7 @@ def main(platform, moving):
 
     def both(test):
         result = {"name": test["name"]}
-        for mesa in MESAS:
+        for mesa in mesas.MESAS:
             result[mesa], output = run(test, mesa, platform)
             if result[mesa] not in ("pass", "skip"):
                 result[f"output {mesa}"] = output[-8000:]
@@ -82,7 +78,7 @@ def main(platform, moving):
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for result in pool.map(both, tests):
             results.append(result)
-            found = ", ".join(f"{mesa} {result[mesa]}" for mesa in MESAS)
+            found = ", ".join(f"{mesa} {result[mesa]}" for mesa in mesas.MESAS)
             print(f"piglit: {len(results)} of {len(tests)}: {result['name']}: {found}", flush=True)
     with open("/share/results.json", "w", encoding="utf-8") as file:
         json.dump(results, file, indent=1)
