@@ -61,7 +61,8 @@ def gist(text, limit=4):
     """The lines of a failure's text that most probably say why: who gets to see the end of the
     output only has them."""
     lines = [line.strip()[:160] for line in text.splitlines() if line.strip()]
-    why = r"MISSED|FAILED|CRITICAL|[Aa]ssert|^Failed|error:|<[0-4]>|Error|time-out"
+    why = (r"MISSED|FAILED|CRITICAL|[Aa]ssert|^Failed|error:|<[0-4]>|Error|time-out|"
+           r"^vm: |BUG: |WARNING: |panic")
     telling = [line for line in lines if re.search(why, line)]
     if len(telling) == 1 and "time-out" in telling[0]:
         # What the kernel said last, then, is where it hung.
@@ -77,6 +78,15 @@ def tell_repeated(recorder):
     if len(recorder.repeated) > REPEATED_MAX:
         recorder.record("repeated", "fail", 0, f"FAILED: {len(recorder.repeated)} subtests passed "
                         f"only when they were repeated; {REPEATED_MAX} may")
+
+
+def tell_failed(recorder, chosen):
+    """Lists the failures, what became of whole guests first: it is the cause of others."""
+    names = {check.name for check in chosen}
+    failed = [case for case in recorder.cases if case.outcome == "fail"]
+    for case in sorted(failed, key=lambda case: case.name not in names):
+        limit = 8 if case.name in names else 4
+        print("\n             ".join([f"FAILED: {case.name}"] + gist(case.text, limit)))
 
 
 def tell_time(recorder, chosen):
@@ -110,9 +120,7 @@ def main():
     tell_time(recorder, chosen)
     count = {outcome: sum(case.outcome == outcome for case in recorder.cases)
              for outcome in ("pass", "fail", "skip")}
-    for case in recorder.cases:
-        if case.outcome == "fail":
-            print("\n             ".join([f"FAILED: {case.name}"] + gist(case.text)))
+    tell_failed(recorder, chosen)
     print(f"{count['pass']} passed, {count['fail']} failed, {count['skip']} skipped", flush=True)
     return 1 if count["fail"] else 0
 

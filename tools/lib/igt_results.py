@@ -122,8 +122,14 @@ def judge(name, test, expected=None):
 
 
 def cases(tests, expected=None):
-    """The cases of TESTS, as load() has them. EXPECTED is excused()'s."""
-    return [judge(name, test, expected) for name, test in tests.items()]
+    """The cases of TESTS, as load() has them. EXPECTED is excused()'s. Those that did not get
+    their turn, as the guest died or the runner gave up, are one case."""
+    late = [name.removeprefix("igt@") for name, test in tests.items() if test["result"] == "notrun"]
+    found = [judge(name, test, expected) for name, test in tests.items()
+             if test["result"] != "notrun"]
+    if late:
+        found.append(Case("not-run", "fail", 0.0, f"{len(late)} subtests: {', '.join(late)}"))
+    return found
 
 
 def unseen(share, tests):
@@ -137,8 +143,9 @@ def unseen(share, tests):
     for number, job in enumerate(jobs):
         names = [f"{job[0]}@{name}" for name in (job[1].strip().split(",") if job[1:] else ())]
         missing = [name for name in names if f"igt@{name}" not in tests]
-        for name in missing:
-            yield Case(name, "fail", 0.0, "not run: its program ended before it")
+        if missing:
+            yield Case(f"{job[0]}@not-run", "fail", 0.0,
+                       f"the program ended before {len(missing)} subtests: {', '.join(missing)}")
         try:
             with open(f"{share}/results/{number}/journal.txt", encoding="utf-8") as file:
                 ends = re.findall(r"^exit:(-?\d+)", file.read(), re.MULTILINE)
