@@ -56,7 +56,8 @@ static int call_bo_create_exclusive(struct fault_state *st)
 	return __movgem_bo_create(st->fd, SIZE, 0, st->vm, &st->handle);
 }
 
-#define LARGE	(8 * SZ_1M)
+/* As small as that can be, as each page's allocation fails once. */
+#define LARGE	(3 * SZ_1M)
 
 static int call_bo_create_large(struct fault_state *st)
 {

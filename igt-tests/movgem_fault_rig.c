@@ -14,7 +14,6 @@
 #include "movgem_fault_rig.h"
 
 #define DEBUGFS		"/sys/kernel/debug/"
-#define KMEMLEAK	DEBUGFS "kmemleak"
 
 static int nth = -1;
 /* Since the last fault_arm(). */
@@ -192,33 +191,4 @@ bool fault_driver_only(unsigned int percent)
 			set_nowhere(attrs[i], false);
 	}
 	return true;
-}
-
-void fault_clear_kmemleak(void)
-{
-	write_text(KMEMLEAK, "clear");
-}
-
-char *fault_kmemleak(void)
-{
-	size_t size = 0, room = 1 << 20;
-	char *text;
-	ssize_t n;
-	int file;
-
-	/* What is on its way to be freed, by RCU or a work, has time to get there. */
-	sleep(2);
-	if (!write_text(KMEMLEAK, "scan"))
-		return NULL;
-	/* An object counts once its checksum has been the same in two scans. */
-	sleep(5);
-	write_text(KMEMLEAK, "scan");
-	file = open(KMEMLEAK, O_RDONLY);
-	text = malloc(room);
-	igt_assert(text && file >= 0);
-	while ((n = read(file, text + size, room - size - 1)) > 0)
-		size += n;
-	text[size] = 0;
-	close(file);
-	return text;
 }

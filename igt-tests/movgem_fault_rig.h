@@ -33,9 +33,4 @@ void fault_resume(void);
  */
 bool fault_driver_only(unsigned int percent);
 
-/* Forget what was lost before. */
-void fault_clear_kmemleak(void);
-/* What was lost since, or NULL; the caller frees it. */
-char *fault_kmemleak(void);
-
 #endif /* MOVGEM_FAULT_RIG_H */

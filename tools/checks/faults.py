@@ -23,7 +23,7 @@ OUT_OF_MEMORY = re.compile(
 
 def faults(run):
     # The DIMM is movable memory, which pages leave when they are pinned.
-    run_igt(run, ["--mem", "2G", "--dimm", "512M"], tests="^movgem_fault_injection@",
+    run_igt(run, ["--mem", "1G", "--dimm", "256M"], tests="^movgem_fault_injection@",
             expected=OUT_OF_MEMORY)
 
 

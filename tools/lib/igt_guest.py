@@ -177,8 +177,8 @@ def judge_skips(cases, may_skip, problems):
 
 
 def judge_kmemleak(run, share, problems):
-    """Adds what kmemleak found that movgem allocated: where it is on, tools/guest/check leaves
-    a report from before rmmod and one from after."""
+    """Adds what kmemleak found that movgem allocated, or DRM's core: where it is on,
+    tools/guest/check leaves a report from before rmmod and one from after."""
     for when in ("loaded", "unloaded"):
         try:
             with open(f"{share}/kmemleak-{when}", encoding="utf-8", errors="replace") as file:
@@ -188,7 +188,7 @@ def judge_kmemleak(run, share, problems):
                 problems.append(f"there is no report of kmemleak, module {when}")
             continue
         # Functions of a module that is gone have no name; no other module is removed.
-        ours = [report for report in reports if "[movgem]" in report
+        ours = [report for report in reports if "[movgem]" in report or " drm_" in report
                 or re.search(r"^\s+(?:\[<[0-9a-f]+>\] )?0x[0-9a-f]{16}\s*$", report, re.MULTILINE)]
         if ours:
             problems.append(f"kmemleak, module {when}: {len(ours)} objects; the first:\n{ours[0]}")
