@@ -31,7 +31,7 @@ STOCK_ONLY = (r"^movgem_blit@(nearest|bilinear|wide|one-pixel|page-crossing)|"
               r"^movgem_kms_colour@(degamma|ctm|all)|^movgem_kms_outputs@(count|one-each|at-once)|"
               r"^movgem_kms_formats@(deep|nv12$)|"
               r"^movgem_kms_planes@(alpha|blend|scale$|scale-fractions|turned|zpos)|"
-              r"@(ratios|stall|putback|many-maps|many-queues|pci-race-display|everything|pressure|"
+              r"@(ratios|stall|putback|many-(maps|queues|vms)|pci-race-display|everything|pressure|"
               r"writers-(compact|hugetlb|offline))")
 # What do the same many times, to meet a race: on the debug kernel in the one guest, and all other
 # tests in the other. kmemleak, with which all takes up to twice the time, need not see these, as
@@ -89,7 +89,8 @@ def self_check(_):
 
 def checks():
     return [Check("igt/self-check", self_check)] + [
-        Check("igt/debug/kmemleak", guest, "debug", "folio", kmemleak=True, on_request=True)] + [
+        Check("igt/debug/kmemleak", guest, "debug", "folio", kmemleak=True, page_poison=True,
+              on_request=True)] + [
         Check(f"igt/{kernel}/{store}", guest, kernel, store,
               on_request=(kernel, store) == ("6.12", "folio"))
         for kernel, stores in STORES.items() for store in stores if (kernel, store) != BASELINE]

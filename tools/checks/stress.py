@@ -44,7 +44,8 @@ def stress(run):
         [f"{TREE}/tools/stress", "--kernel", kernel, "--store", store,
          "--seconds", str(seconds(kernel)), "--mem", MEMORY[kernel],
          "--log", f"{run.directory()}/console.log",
-         *(["--kmemleak"] if run.check.kmemleak else [])],
+         *(["--kmemleak"] if run.check.kmemleak else []),
+         *(["--page-poison"] if run.check.page_poison else [])],
         limit=limit, each_line=progress(run))
     for line in output.splitlines():
         if re.match(r"\d+ seconds, seed ", line):
@@ -59,5 +60,6 @@ def stress(run):
 
 def checks():
     return [Check(f"stress/{kernel}/{store}", stress, kernel, store,
-                  kmemleak=(kernel, store) == ("debug", "folio"))
+                  kmemleak=(kernel, store) == ("debug", "folio"),
+                  page_poison=(kernel, store) == ("debug", "movable_ops"))
             for kernel, store in GUESTS]

@@ -95,6 +95,8 @@ def checks():
              "echo 'WARNING: possible circular locking dependency detected' > /dev/kmsg"),
         # The debug kernel finds what it is there for.
         test("kasan", "debug", splat, "use-after-free", 123, "KASAN: slab-use-after-free"),
+        test("page-poison", "debug", splat, "poison", 123, "pagealloc: memory corruption",
+             "--page-poison"),
         test("lockdep", "debug", splat, "deadlock", 123, "possible circular locking dependency"),
         test("kmemleak", "debug", splat, "leak", 0, "[splat]", "--kmemleak",
              after=SCAN),

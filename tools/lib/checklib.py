@@ -70,6 +70,8 @@ class Check:
     alone: bool = False
     # Its guest, of the debug kernel, looks for lost memory: all takes up to twice the time.
     kmemleak: bool = False
+    # It looks for writes to pages that were free: half as long again.
+    page_poison: bool = False
     # Too long for all to wait for: runs only where --only or --all asks for it.
     on_request: bool = False
 
@@ -158,7 +160,8 @@ class Run:
         """What tools/vm is told of the guest that the check's kernel and it itself ask for."""
         kernel = self.check.kernel
         return (["--kernel", kernel, "--smp", SMP[kernel]] if kernel else []) + (
-            ["--kmemleak"] if self.check.kmemleak else [])
+            ["--kmemleak"] if self.check.kmemleak else []) + (
+            ["--page-poison"] if self.check.page_poison else [])
 
     def guest(self, options, command, timeout=600, each_line=None):
         """Runs COMMAND (a line for sh) in a guest with movgem, with the check's kernel and

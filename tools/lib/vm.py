@@ -55,10 +55,9 @@ SPLAT_LINES = 16
 # Where there is `rep movsb` the kernel and libc move and clear memory by it, and that is a
 # byte at a time here: a page migrates in half the time without.
 TCG_CPU = "max,-erms,-fsrm,-fsrs,-fzrm"
-# For the debug kernel: freed pages are poisoned, and there is a CMA area. No five levels of
-# page tables: what KASAN makes of an address depends on a CPU feature then, and an interrupt
+# For the debug kernel: there is a CMA area. No five levels of page tables: what KASAN makes of an address depends on a CPU feature then, and an interrupt
 # while identify_cpu() has cleared them all is a wild access to it.
-DEBUG_APPEND = ("page_poison=1", "cma=64M", "no5lvl")
+DEBUG_APPEND = ("cma=64M", "no5lvl")
 # Lines of a splat that help nobody in a message; the log has them.
 NOISE = re.compile(r"\] (?:R[A-Z0-9]{2}: |R\d+: |[FCD]S: |CR2: |DR\d: |Code: |Modules linked in|"
                    r"Hardware name|PKRU|CS: | \? |</?TASK>|---\[)")
@@ -146,6 +145,9 @@ def parse_args(argv):
     add("--kmemleak", action="store_true",
         help="have the debug kernel keep account of what is allocated; all takes up to twice "
              "the time")
+    add("--page-poison", action="store_true",
+        help="have the debug kernel fill pages that are freed, and look whether they still are "
+             "as they were when they are next used; all takes half as long again")
     add("--udev", action="store_true", help="start udevd in the guest")
     add("--allow-warn", action="store_true",
         help="report what the kernel complains of, but do not fail for it")
@@ -408,7 +410,8 @@ def qemu_command(args, kernel, tmp, log):
         khz = int(known_of_host("tsc", measure_tsc))
         append += [f"tsc_early_khz={khz}"] if khz else []
     if args.kernel == "debug":
-        append += (*DEBUG_APPEND, f"kmemleak={'on' if args.kmemleak else 'off'}")
+        append += (*DEBUG_APPEND, f"kmemleak={'on' if args.kmemleak else 'off'}",
+                   f"page_poison={'on' if args.page_poison else 'off'}")
     command = ["qemu-system-x86_64", "-name", "movgem", "-M", "q35", *accel,
                # Cores of one socket cannot be on different nodes.
                "-smp", f"{args.smp},sockets={args.smp if args.numa > 1 else 1}",

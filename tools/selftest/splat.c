@@ -2,7 +2,7 @@
 /*
  * What tools/check loads to see whether tools/vm notices that the kernel
  * complains: a stock kernel has no lkdtm. The parameter says what to provoke; the
- * last three show on the debug kernel only.
+ * last four show on the debug kernel only.
  */
 #include <linux/delay.h>
 #include <linux/module.h>
@@ -12,7 +12,7 @@
 
 static char *what = "none";
 module_param(what, charp, 0444);
-MODULE_PARM_DESC(what, "warn, bug, oops, hang, use-after-free, deadlock or leak");
+MODULE_PARM_DESC(what, "warn, bug, oops, hang, use-after-free, poison, deadlock or leak");
 
 static DEFINE_MUTEX(first);
 static DEFINE_MUTEX(second);
@@ -24,6 +24,24 @@ static void use_after_free(void)
 	kfree((void *)bytes);
 	if (bytes)
 		bytes[10] = 1;
+}
+
+/*
+ * A page that is written after it was freed, by a function that KASAN does not see:
+ * pages that migrate are copied by it.
+ */
+static void poison(void)
+{
+	unsigned long from = get_zeroed_page(GFP_KERNEL), to = __get_free_page(GFP_KERNEL);
+
+	if (from && to) {
+		free_page(to);
+		copy_page((void *)to, (void *)from);
+		/* The one that was freed last is the next. */
+		to = __get_free_page(GFP_KERNEL);
+	}
+	free_page(from);
+	free_page(to);
 }
 
 /* Only the order of the locks is wrong: nothing blocks. */
@@ -59,6 +77,8 @@ static int __init splat_init(void)
 		msleep(12 * MSEC_PER_SEC);
 	else if (!strcmp(what, "use-after-free"))
 		use_after_free();
+	else if (!strcmp(what, "poison"))
+		poison();
 	else if (!strcmp(what, "deadlock"))
 		deadlock();
 	else if (!strcmp(what, "leak"))
