@@ -261,13 +261,13 @@ static void test_moves(void)
 			__movgem_migrate_bo(fd, ids[i]);
 	}
 	/* One frame at a time: who has CRCs on must read one for every vblank. */
-	for (int round = 0; ; round++) {
+	for (unsigned int round = 0; ; round++) {
 		for (int i = 0; i < 2; i++)
 			igt_assert_eq_u32(kms_crc(&rigs[i]), want[i]);
 		least = UINT64_MAX;
 		for (int i = 0; i < 3; i++)
 			least = min(least, movgem_bo_moved(fd, handles[i]));
-		if (round >= 20 && least >= 256)
+		if (round >= movgem_rounds(20) && least >= movgem_rounds(256))
 			break;
 	}
 	igt_stop_helper(&mover);

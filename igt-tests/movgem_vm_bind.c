@@ -350,7 +350,7 @@ static void test_random_layout(int fd)
 	for (i = 0; i < MODEL_BOS; i++)
 		handles[i] = make_bo(fd, MODEL_PAGES, 100 + i);
 
-	for (round = 0; round < 40; round++) {
+	for (round = 0; round < movgem_rounds(40); round++) {
 		for (n = 0; n < ARRAY_SIZE(ops); n++) {
 			uint32_t first = movgem_rand(&seed) % MODEL_PAGES;
 			uint32_t count = 1 + movgem_rand(&seed) % (MODEL_PAGES - first);
