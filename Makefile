@@ -58,7 +58,7 @@ check-breakages: ## see the tests fail on a driver that is broken on purpose (20
 check-igt-full: ## Debian's IGT tests on movgem, vgem, vkms and virtio_gpu (hours): out/igt
 	@tools/suites/run $(SUITES_ARGS)
 
-check-mesa: ## build Mesa and test its movgem driver in guests: out/check/junit.xml
+check-mesa: ## the part of make check that is about Mesa, on both stock kernels
 	@tools/check --only mesa $(CHECK_ARGS)
 
 coverage: ## which lines of the driver the tests execute (an hour or two): out/coverage

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Mesa with the movgem driver: that it builds, and mesa-winsys/tests in guests, every test a case.
-On request only (make check-mesa), as Mesa takes minutes to build where it is not cached."""
+"""Mesa with the movgem driver: that it builds, and mesa-winsys/tests in guests, every test a
+case."""
 
 import threading
 
@@ -40,6 +40,6 @@ def tests(run):
 
 
 def checks():
-    return [Check("mesa/build", build, alone=True, on_request=True)] + [
-        Check(f"mesa/{kernel}/{store}", tests, kernel, store, on_request=True)
+    return [Check("mesa/build", build, alone=True)] + [
+        Check(f"mesa/{kernel}/{store}", tests, kernel, store, on_request=kernel == "6.12")
         for kernel, store in (("6.12", "movable_ops"), ("7.2", "folio"))]

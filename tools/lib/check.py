@@ -29,7 +29,7 @@ def parse_args():
              "igt/7.2/folio; may be repeated")
     add("--all", action="store_true",
         help="also the checks that are only run on request: what others have on another kernel or "
-             "page store, and Mesa's; takes half as long again")
+             "page store; takes half as long again")
     add("--kernel", action="append", choices=checklib.KERNELS, default=[],
         help="leave out the checks in guests of other kernels; may be repeated")
     add("--store", action="append", default=[], metavar="STORE",
