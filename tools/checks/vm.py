@@ -2,6 +2,7 @@
 """Does the runner of the guests do what it says, and does it notice what it must?"""
 
 import os
+import subprocess
 import threading
 import time
 
@@ -55,6 +56,22 @@ def shrink(run):
         raise Failure(problems[0])
 
 
+def crash(run):
+    """Has QEMU crash as the command runs, and only then."""
+    share = run.directory()
+
+    def outside():
+        end = time.monotonic() + 200
+        while not os.path.exists(f"{share}/first") and time.monotonic() < end:
+            time.sleep(0.2)
+        subprocess.run(["pkill", "-SEGV", "-f", f"^qemu-system.*{share}"], check=False)
+    thread = threading.Thread(target=outside, daemon=True)
+    thread.start()
+    expect(run, 0, "QEMU crashed: QEMU ended with status -11; starting it again", "--share", share,
+           "--", "[ ! -e /share/first ] || exit 0; touch /share/first; sleep 100")
+    thread.join(10)
+
+
 HANG = ("echo 3 > /proc/sys/kernel/hung_task_timeout_secs;"
         "echo 1 > /proc/sys/kernel/hung_task_check_interval_secs;")
 # Two scans: an object is reported when it looks the same to the second.
@@ -79,6 +96,7 @@ def checks():
              "echo o > /proc/sysrq-trigger; sleep 60"),
         test("silent", None, expect, 125, "it fell silent; starting it again", "--silence", "15",
              "--append", "rdinit=/none root=/dev/none rootwait", "--", "true"),
+        test("qemu-crashes", None, crash),
         test("bad-kernel", None, expect, 125, "there is: 6.12, 7.2", "--kernel", "9.9", "--",
              "true"),
         test("dimm", None, expect, 0, "Movable", "--dimm", "512M", "--", "cat /proc/zoneinfo | "

@@ -14,8 +14,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checklib  # noqa: E402
 import junit  # noqa: E402
 
-# So many subtests of a run may pass only when they are repeated (see igt_guest.py).
+# So many subtests of a run may pass only when they are repeated (see igt_guest.py), and so many
+# guests be started again. Those of the group vm are, to see whether that works.
 REPEATED_MAX = 3
+RESTARTED_MAX = 1
 
 
 def parse_args():
@@ -71,13 +73,20 @@ def gist(text, limit=4):
 
 
 def tell_repeated(recorder):
-    """Lists what passed only when it was repeated; more than a few are not the host's doing."""
+    """Lists what passed only when it was repeated, and guests that QEMU or the host was the end
+    of; more than a few are not their doing."""
     texts = {case.name: case.text for case in recorder.cases}
     for name in recorder.repeated:
         print("\n             ".join([f"REPEATED: {name}"] + gist(texts[name])))
     if len(recorder.repeated) > REPEATED_MAX:
         recorder.record("repeated", "fail", 0, f"FAILED: {len(recorder.repeated)} subtests passed "
                         f"only when they were repeated; {REPEATED_MAX} may")
+    restarted = [text for text in recorder.restarted if not text.startswith("vm/")]
+    for text in restarted:
+        print(f"RESTARTED: {text}")
+    if len(restarted) > RESTARTED_MAX:
+        recorder.record("restarted", "fail", 0, f"FAILED: {len(restarted)} guests had to be "
+                        f"started again; {RESTARTED_MAX} may")
 
 
 def tell_failed(recorder, chosen):

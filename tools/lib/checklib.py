@@ -46,6 +46,8 @@ SLOWNESS = {"6.12": 1, "7.2": 1, "debug": 4}
 # host's, one that waits for another that the host has no time for makes a page that moves take
 # up to ten times as long. It preempts; tests that need two processors have them (--smp).
 SMP = {"6.12": "2", "7.2": "2", "debug": "1"}
+# tools/vm says so of a guest that it starts a second time.
+AGAIN = re.compile(r"vm: .*; starting it again$")
 
 
 class Skip(Exception):
@@ -116,6 +118,11 @@ class Run:
                              f"failed once: {text}")
         self.say(f"{name}: passed only when it was repeated")
 
+    def restarted(self, text):
+        """A guest that tools/vm had to start again. Also listed in the end."""
+        self.recorder.restarted.append(f"{self.check.name}: {text}")
+        self.say(text)
+
     def directory(self):
         """An empty directory under out/check, for --share and the like."""
         path = os.path.join(OUT, self.check.name.replace("/", "-"))
@@ -141,6 +148,8 @@ class Run:
                         log.write(line)
                         log.flush()
                         lines.append(line)
+                        if AGAIN.match(line):
+                            self.restarted(line.strip())
                         if each_line:
                             each_line(line.rstrip("\n"))
                 finally:
@@ -285,6 +294,7 @@ class Recorder:
         self.case_type = case_type
         self.cases = []
         self.repeated = []
+        self.restarted = []
         self.start = time.monotonic()
         self.lock = threading.Lock()
 

@@ -33,6 +33,7 @@ EXIT_KERNEL, EXIT_TIMEOUT, EXIT_RUNNER = 123, 124, 125
 BOOT_SECONDS = 900
 # Why a guest is started again.
 SILENT = "the guest did not boot: it fell silent"
+CRASHED = "QEMU crashed"
 # A socket's path has room for no more.
 SOCKET_PATH = 107
 
@@ -55,8 +56,9 @@ SPLAT_LINES = 16
 # Where there is `rep movsb` the kernel and libc move and clear memory by it, and that is a
 # byte at a time here: a page migrates in half the time without.
 TCG_CPU = "max,-erms,-fsrm,-fsrs,-fzrm"
-# For the debug kernel: there is a CMA area. No five levels of page tables: what KASAN makes of an address depends on a CPU feature then, and an interrupt
-# while identify_cpu() has cleared them all is a wild access to it.
+# For the debug kernel: there is a CMA area. No five levels of page tables: what KASAN makes of an
+# address depends on a CPU feature then, and an interrupt while identify_cpu() has cleared them all
+# is a wild access to it.
 DEBUG_APPEND = ("cma=64M", "no5lvl")
 # Lines of a splat that help nobody in a message; the log has them.
 NOISE = re.compile(r"\] (?:R[A-Z0-9]{2}: |R\d+: |[FCD]S: |CR2: |DR\d: |Code: |Modules linked in|"
@@ -133,7 +135,8 @@ def parse_args(argv):
         help="for boot and command together (default %(default)s)")
     add("--silence", default=120, type=float, metavar="SECONDS",
         help="a guest that says nothing for so long before it is up (movgem is not loaded until "
-             "then) is started again, once (default %(default)s)")
+             "then) is started again, once (default %(default)s); so is one whose QEMU a "
+             "signal has ended")
     add("--append", default=[], action="append", metavar="STR",
         help="more kernel command line; may be repeated")
     add("--qemu-arg", default=[], action="append", metavar="ARG",
@@ -577,6 +580,8 @@ def run_guest(args, command, tmp, log, token):
                 errors.seek(0)
                 text = errors.read().decode(errors="replace").strip()
                 reason = "the guest died" if console.started else "the guest did not boot"
+                if qemu.returncode < 0:
+                    reason = CRASHED
                 reason += f": QEMU ended with status {qemu.returncode}"
                 reason += f": {text}" if text else ""
                 if console.failed:
@@ -662,9 +667,10 @@ def main(argv):
         make_initrd(f"{tmp}/initrd", f"{kernel}/initramfs.cpio", files)
         command = qemu_command(args, kernel, tmp, log)
         result, reason, console = run_guest(args, command, tmp, log, token)
-        if reason == SILENT and not console.splats:
+        # Neither is the guest's doing, nor what is tested here.
+        if reason and reason.startswith((SILENT, CRASHED)) and not console.splats:
             show_tail(console)
-            os.replace(log, f"{log}.silent")
+            os.replace(log, f"{log}.first")
             say(f"{reason}; starting it again")
             result, reason, console = run_guest(args, command, tmp, log, token)
     finally:
