@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the guests measured, as rows with a target: the objects of bench.json."""
 
+import os
+import sys
+
 import plan
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TREE, "tools/lib"))
+import text_table  # noqa: E402
 
 PAGE = 4096
 
@@ -272,14 +279,8 @@ def cells(result):
 
 def columns(lines):
     """Lines of cells as a table in text: the first is the header."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]) if lines else 0)]
-    out = []
-    for index, line in enumerate(lines):
-        out.append("  ".join(cell.ljust(width) if i in (0, 6) else cell.rjust(width)
-                             for i, (cell, width) in enumerate(zip(line, widths))).rstrip())
-        if not index:
-            out.append("  ".join("-" * width for width in widths))
-    return "".join(line + "\n" for line in out)
+    right = [i for i in range(len(lines[0]) if lines else 0) if i not in (0, 6)]
+    return "".join(line + "\n" for line in text_table.columns(lines, right)) if lines else ""
 
 
 def list_table(lines):

@@ -19,6 +19,9 @@ import time
 import scene
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TREE, "tools/lib"))
+import text_table  # noqa: E402
+
 BUFFER = 65536
 PAGE = 4096
 
@@ -241,18 +244,6 @@ def percent(part, whole):
     return f"{100 * part / whole:.1f} %" if whole else "-"
 
 
-def text_table(header, lines):
-    rows = [header] + lines
-    widths = [max(len(str(row[i])) for row in rows) for i in range(len(header))]
-    out = []
-    for number, row in enumerate(rows):
-        out.append("  ".join(str(cell).ljust(width) if i == 0 else str(cell).rjust(width)
-                             for i, (cell, width) in enumerate(zip(row, widths))).rstrip())
-        if number == 0:
-            out.append("  ".join("-" * width for width in widths))
-    return out
-
-
 def rates(part):
     def one(phase):
         sample = part[phase]
@@ -264,7 +255,8 @@ def rates(part):
 
 def make_table(args, rows):
     full = {row["row"]: row for row in rows}.get("anonymous")
-    lines = []
+    lines = [("buffers", "stay", "2 MiB pages", "of anonymous", "pages moved", "bytes lost",
+              "GPU jobs/s", "during", "took")]
     for row in rows:
         part = row["huge"]
         lines.append((row["row"], f"{part['buffers_left'] * BUFFER >> 20} MiB",
@@ -279,9 +271,9 @@ def make_table(args, rows):
             "the end.", "A fresh boot for each line.", "",
             f"All the 2 MiB pages that the kernel can make. Guest with {args.mem} MiB; buffers are "
             f"{min(shares):.1%} of it.", ""]
-    text += text_table(("buffers", "stay", "2 MiB pages", "of anonymous", "pages moved",
-                        "bytes lost", "GPU jobs/s", "during", "took"), lines)
-    lines = []
+    text += text_table.columns(lines, right=range(1, 9))
+    lines = [("buffers", "stay", "in the DIMM", "blocks offline", "pages moved", "bytes lost",
+              "GPU jobs/s", "during", "took")]
     for row in rows:
         part = row["offline"]
         before = part["map_before"]
@@ -293,8 +285,7 @@ def make_table(args, rows):
     text += ["", f"All the memory blocks of ZONE_MOVABLE to go offline. Guest with {args.mem // 2} MiB "
              f"and a DIMM of {args.mem // 2} MiB, in blocks of",
              f"128 MiB; a block is given up when {args.limit} s of trying move nothing.", ""]
-    text += text_table(("buffers", "stay", "in the DIMM", "blocks offline", "pages moved",
-                        "bytes lost", "GPU jobs/s", "during", "took"), lines)
+    text += text_table.columns(lines, right=range(1, 9))
     text += [""]
     for row in rows:
         part = row["offline"]
