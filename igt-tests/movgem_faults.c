@@ -3,12 +3,14 @@
  * Copyright (C) 2026 movgem maintainers
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <drm_fourcc.h>
+#include <linux/sync_file.h>
 
 #include "igt.h"
 #include "igt_syncobj.h"
@@ -63,6 +65,9 @@
  *
  * SUBTEST: queue-destroy
  * Description: Destroying a queue cancels what runs and what is queued.
+ *
+ * SUBTEST: close-in-order
+ * Description: The jobs of a queue end in their order when their file is closed.
  *
  * SUBTEST: close-file
  * Description: Closing the file ends its jobs and frees its buffers.
@@ -711,6 +716,71 @@ static void leave_jobs(int fd)
 	munmap(rig.map, MOVGEM_PAGE);
 }
 
+/* When a fence signalled. */
+static uint64_t signalled_at(int file)
+{
+	struct sync_fence_info fence = { };
+	struct sync_file_info info = {
+		.num_fences = 1,
+		.sync_fence_info = to_user_pointer(&fence),
+	};
+	struct pollfd event = { .fd = file, .events = POLLIN };
+
+	igt_assert_eq(poll(&event, 1, MOVGEM_LONG_NS / NSEC_PER_MSEC), 1);
+	do_ioctl(file, SYNC_IOC_FILE_INFO, &info);
+	igt_assert_eq_u32(info.num_fences, 1);
+	close(file);
+	return fence.timestamp_ns;
+}
+
+/*
+ * The last of many queues has a long job, and behind it one that waits for a job
+ * of the first, with which the end of the file begins.
+ */
+static void test_close_in_order(int fd)
+{
+	enum { others = 60, first = others, second, files };
+
+	for (int round = 0; round < 10; round++) {
+		uint32_t queue, hung, done[files], bo;
+		struct drm_movgem_sync syncs[2];
+		struct movgem_stream bad;
+		struct movgem_rig rig;
+		uint64_t at[files], va;
+		int file[files], own = movgem_reopen(fd);
+
+		bo = movgem_bo_create(own, SZ_1M, 0);
+		va = movgem_va_alloc(own, SZ_1M);
+		movgem_rig_init(&rig, own);
+		movgem_vm_map(own, rig.vm, bo, 0, va, SZ_1M, 0);
+		make_hang(&bad, &rig, 20);
+		hung = movgem_stream_submit_sync(&bad, rig.queue);
+		for (int i = 0; i < 1000; i++)
+			movgem_cmd_fill(&rig.s, va, SZ_1M, i);
+		for (int i = 0; i < others; i++)
+			done[i] = movgem_stream_submit_sync(&rig.s,
+							    movgem_queue_create(own, rig.vm));
+		queue = movgem_queue_create(own, rig.vm);
+		done[first] = movgem_stream_submit_sync(&rig.s, queue);
+		done[second] = syncobj_create(own, 0);
+		syncs[0] = movgem_sync_wait(hung, 0);
+		syncs[1] = movgem_sync_signal(done[second], 0);
+		movgem_stream_submit(&rig.s, queue, syncs, 2);
+		for (int i = first; i <= second; i++)
+			file[i] = syncobj_handle_to_fd(own, done[i],
+					DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+		munmap(bad.map, bad.size);
+		munmap(rig.s.map, rig.s.size);
+		munmap(rig.map, MOVGEM_PAGE);
+		movgem_close(own);
+
+		for (int i = first; i <= second; i++)
+			at[i] = signalled_at(file[i]);
+		igt_assert_f(at[first] <= at[second], "round %d: a job ended %llu ns before the one ahead of it\n",
+			     round, (long long)(at[first] - at[second]));
+	}
+}
+
 static void test_close_file(int fd)
 {
 	struct drm_movgem_mem_info before;
@@ -838,6 +908,8 @@ int igt_main()
 		  "More hanging jobs than cores are all reset, and then all is well." },
 		{ "queue-destroy", test_queue_destroy,
 		  "Destroying a queue cancels what runs and what is queued." },
+		{ "close-in-order", test_close_in_order,
+		  "The jobs of a queue end in their order when their file is closed." },
 		{ "close-file", test_close_file,
 		  "Closing the file ends its jobs and frees its buffers." },
 		{ "killed", test_killed, "So does the end of the process." },

@@ -465,6 +465,11 @@ LIST = [
         [("movgem_kms.c", "\tpower_put(mdev, off);\n", "\tpower_put(mdev, !!off);\n")],
         ["movgem_kms_outputs@unbind"]),
     Breakage(
+        "cancelled-out-of-order", "a job of a dead queue ends before those that the engine has",
+        [("movgem_job.c", "\t\tmovgem_queue_cancel_locked(queue);\n\t\tmovgem_job_complete(",
+          "\t\tmovgem_job_complete(")],
+        ["movgem_faults@close-in-order"]),
+    Breakage(
         "sleep-with-jobs", "jobs go on while the machine goes to sleep",
         [("movgem_queue.c", "\tmdev->engine->suspend(mdev);\n", "")],
         ["movgem_pm@running-jobs"]),

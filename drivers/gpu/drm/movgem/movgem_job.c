@@ -184,30 +184,36 @@ void movgem_queue_mark_dead(struct movgem_queue *queue)
 	mutex_unlock(&queue->run_lock);
 }
 
-/**
- * movgem_queue_cancel - end the jobs that the engine has of a dead queue
- * @queue: the queue, which movgem_queue_mark_dead() was called for
- *
- * In return the engine has no job of @queue. Oldest first, so that fences
- * signal in order.
- *
- * Context: process context.
- */
-void movgem_queue_cancel(struct movgem_queue *queue)
+/* Oldest first, so that fences signal in order. */
+static void movgem_queue_cancel_locked(struct movgem_queue *queue)
 {
 	struct movgem_job *job;
-	bool cookie;
 
-	/* Who holds the lock keeps jobs from being run. */
-	cookie = dma_fence_begin_signalling();
-	mutex_lock(&queue->run_lock);
+	lockdep_assert_held(&queue->run_lock);
 
 	while ((job = movgem_queue_running(queue))) {
 		queue->mdev->engine->cancel(job, movgem_queue_error(queue),
 					    DRM_MOVGEM_FAULT_NONE);
 		movgem_job_put(job);
 	}
+}
 
+/**
+ * movgem_queue_cancel - end the jobs that the engine has of a dead queue
+ * @queue: the queue, which movgem_queue_mark_dead() was called for
+ *
+ * In return the engine has no job of @queue.
+ *
+ * Context: process context.
+ */
+void movgem_queue_cancel(struct movgem_queue *queue)
+{
+	bool cookie;
+
+	/* Who holds the lock keeps jobs from being run. */
+	cookie = dma_fence_begin_signalling();
+	mutex_lock(&queue->run_lock);
+	movgem_queue_cancel_locked(queue);
 	mutex_unlock(&queue->run_lock);
 	dma_fence_end_signalling(cookie);
 }
@@ -224,6 +230,12 @@ static struct dma_fence *movgem_job_run(struct drm_sched_job *sched_job)
 	 */
 	mutex_lock(&queue->run_lock);
 	if (queue->dead) {
+		/*
+		 * Who sees this fence signalled takes the jobs before for ended.
+		 * The engine may have them still: another queue of the file was
+		 * cancelled first, and this job had waited for one of its.
+		 */
+		movgem_queue_cancel_locked(queue);
 		movgem_job_complete(job, movgem_queue_error(queue), NULL);
 	} else {
 		spin_lock_irq(&queue->lock);
