@@ -69,7 +69,9 @@
  * the old addresses, and the exporter waits for their fences; an import that
  * has none is unmapped on the spot. SUBMIT, which holds the reservations of all
  * that is bound, maps it again and rewrites the page tables if the addresses
- * have changed, before the job is armed.
+ * have changed, before the job is armed. Until then the old entries stay: no
+ * job is there to use them, and of a buffer that is mapped over and over they
+ * are too many to be cleared under a page lock, which the exporter may hold.
  *
  * A job may use what is bound after it was submitted. For the exporter to know
  * of it too, binding an import adds the fences of the VM's jobs to the
@@ -385,10 +387,8 @@ static void movgem_import_notify(struct dma_buf_attachment *attach)
 	mutex_unlock(movgem_gpuva_lock(bo));
 
 	/* Else the jobs go on; who maps the BO next unmaps it first. */
-	if (dma_resv_test_signaled(bo->base.resv, DMA_RESV_USAGE_BOOKKEEP)) {
-		import_forget(bo);
+	if (dma_resv_test_signaled(bo->base.resv, DMA_RESV_USAGE_BOOKKEEP))
 		import_unmap(bo);
-	}
 }
 
 static const struct dma_buf_attach_ops movgem_attach_ops = {
