@@ -67,8 +67,8 @@ def crash(run):
         subprocess.run(["pkill", "-SEGV", "-f", f"^qemu-system.*{share}"], check=False)
     thread = threading.Thread(target=outside, daemon=True)
     thread.start()
-    expect(run, 0, "QEMU crashed: QEMU ended with status -11; starting it again", "--share", share,
-           "--", "[ ! -e /share/first ] || exit 0; touch /share/first; sleep 100")
+    expect(run, 0, "QEMU crashed: QEMU ended with status -11; starting it again", "--retry",
+           "--share", share, "--", "[ ! -e /share/first ] || exit 0; touch /share/first; sleep 100")
     thread.join(10)
 
 

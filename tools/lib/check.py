@@ -64,7 +64,7 @@ def gist(text, limit=4):
     output only has them."""
     lines = [line.strip()[:160] for line in text.splitlines() if line.strip()]
     why = (r"MISSED|FAILED|CRITICAL|[Aa]ssert|^Failed|error:|<[0-4]>|Error|time-out|"
-           r"^vm: |BUG: |WARNING: |panic")
+           r"^vm: (?!kernel log)|BUG: |WARNING: |panic")
     telling = [line for line in lines if re.search(why, line)]
     if len(telling) == 1 and "time-out" in telling[0]:
         # What the kernel said last, then, is where it hung.

@@ -182,7 +182,9 @@ class Run:
             require_store(self.check.store)
             options += ["--param", f"page_store={self.check.store}"]
         return self.command([f"{TREE}/tools/vm", "run", "--timeout", str(timeout), *options,
-                             "--", command], limit=timeout + 120, each_line=each_line)
+                             "--", command],
+                            limit=timeout * (2 if "--retry" in options else 1) + 120,
+                            each_line=each_line)
 
 
 SELFTEST_LOCK = threading.Lock()

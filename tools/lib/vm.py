@@ -135,8 +135,9 @@ def parse_args(argv):
         help="for boot and command together (default %(default)s)")
     add("--silence", default=120, type=float, metavar="SECONDS",
         help="a guest that says nothing for so long before it is up (movgem is not loaded until "
-             "then) is started again, once (default %(default)s); so is one whose QEMU a "
-             "signal has ended")
+             "then) is started again, once (default %(default)s)")
+    add("--retry", action="store_true",
+        help="should QEMU crash, run COMMAND once more, in another guest")
     add("--append", default=[], action="append", metavar="STR",
         help="more kernel command line; may be repeated")
     add("--qemu-arg", default=[], action="append", metavar="ARG",
@@ -529,7 +530,7 @@ def log_path(args):
         return os.path.abspath(args.log)
     top = os.path.join(TREE, "out/vm")
     os.makedirs(top, exist_ok=True)
-    logs = sorted(glob.glob(f"{top}/2*.log"))
+    logs = sorted(glob.glob(f"{top}/2*.log*"))
     for old in logs[:-60]:
         os.unlink(old)
     path = f"{top}/{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
@@ -668,10 +669,11 @@ def main(argv):
         command = qemu_command(args, kernel, tmp, log)
         result, reason, console = run_guest(args, command, tmp, log, token)
         # Neither is the guest's doing, nor what is tested here.
-        if reason and reason.startswith((SILENT, CRASHED)) and not console.splats:
+        again = (SILENT, CRASHED) if args.retry else SILENT
+        if reason and reason.startswith(again) and not console.splats:
             show_tail(console)
             os.replace(log, f"{log}.first")
-            say(f"{reason}; starting it again")
+            say(f"{reason.splitlines()[0]}; starting it again")
             result, reason, console = run_guest(args, command, tmp, log, token)
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
