@@ -22,15 +22,19 @@ ANY_STORE = ("movgem_bad_input", "movgem_blit", "movgem_dumb", "movgem_faults", 
              "movgem_fuzz", "movgem_kms", "movgem_kms_async", "movgem_kms_colour",
              "movgem_kms_formats", "movgem_kms_outputs", "movgem_kms_planes", "movgem_runtime_pm",
              "movgem_submit", "movgem_vm_async", "movgem_vm_bind")
-# Not on the debug kernel, where they take minutes: what compares pictures and counts, where it
-# finds nothing else than in the other tests of the same things; and kinds of moves by the kernel
-# while there are writers, which the stress has there, all at once.
-STOCK_ONLY = (r"^movgem_blit@(nearest|bilinear|wide|one-pixel|page-crossing)|"
-              r"^movgem_kms@(modeset|formats|blend|flip-back-buffer)|"
+# What the driver computes, whatever the kernel: pictures that are compared, pixel by pixel, of
+# which the other tests have some. On one kernel, but with --all.
+PICTURES = (r"^movgem_blit@(nearest|bilinear|wide|one-pixel|page-crossing)|"
+            r"^movgem_kms@(formats|blend|flip-back-buffer)|"
+            r"^movgem_kms_colour@(degamma|ctm|all)|^movgem_kms_formats@(deep|nv12$)|"
+            r"^movgem_kms_planes@(alpha|blend|scale$|scale-fractions|turned|zpos)")
+PICTURES_ON = "6.12"
+# Nor these on the debug kernel, where they take minutes: counts and modes, of which others there
+# have some; and kinds of moves by the kernel while there are writers, which the stress has there,
+# all at once.
+STOCK_ONLY = (PICTURES + r"|^movgem_kms@modeset|"
               r"^movgem_kms_async@(sooner|back-buffer|copy-is-whole)|"
-              r"^movgem_kms_colour@(degamma|ctm|all)|^movgem_kms_outputs@(count|one-each|at-once)|"
-              r"^movgem_kms_formats@(deep|nv12$)|"
-              r"^movgem_kms_planes@(alpha|blend|scale$|scale-fractions|turned|zpos)|"
+              r"^movgem_kms_outputs@(count|one-each|at-once)|"
               r"@(ratios|stall|putback|many-(maps|queues|vms)|pci-race-display|everything|pressure|"
               r"writers-(compact|hugetlb|offline))")
 # What do the same many times, to meet a race: on the debug kernel in the one guest, and all other
@@ -46,8 +50,8 @@ BASELINE = ("7.2", "pinned")
 MAY_SKIP = {"movable_ops": ("movgem_gup",), "folio": (), "pinned": ()}
 
 
-def choice(check):
-    """The tests of a guest, as a regular expression."""
+def choice(check, pictures):
+    """The tests of a guest, as a regular expression. PICTURES: also where one kernel will do."""
     any_store, repeat = f"^({'|'.join(ANY_STORE)})(?=@)", f"@.*({'|'.join(REPEAT)})"
     if check.store == "pinned":
         return f"^movgem_({'|'.join(PINNED)})@"
@@ -55,13 +59,15 @@ def choice(check):
         return f"^(?!.*({STOCK_ONLY}|{repeat}))"
     if check.kernel == "debug":
         return f"^(?!.*({STOCK_ONLY}))(?!{any_store}(?!.*{repeat}))"
-    return "." if check.store == STORES[check.kernel][0] else f"^(?!{any_store})"
+    if check.store != STORES[check.kernel][0]:
+        return f"^(?!{any_store})"
+    return "." if pictures or check.kernel == PICTURES_ON else f"^(?!{PICTURES})"
 
 
 def guest(run):
     kernel, store = run.check.kernel, run.check.store
     run_igt(run, ["--mem", MEMORY[kernel], "--dimm", DIMM[kernel], *DEVICES],
-            tests=choice(run.check), without=own_igt(), may_skip=MAY_SKIP[store])
+            tests=choice(run.check, run.args.all), without=own_igt(), may_skip=MAY_SKIP[store])
 
 
 # What a test said on its stderr, and the kernel: may it be repeated?
