@@ -18,9 +18,10 @@ OUTCOME = {"pass": "pass", "skip": "skip"}
 # rate limited, of pages that it must try again: those of a program in use, say.
 # What the tests require of the driver's own pages they check themselves.
 OFFLINE_RETRIES = re.compile(
-    r"^<4>[^\n]*\bmigrating pfn [0-9a-f]+ failed ret:\d+ *\n"
+    r"^<4>[^\n]*\b(?:migrating pfn [0-9a-f]+ failed ret:\d+|failed to isolate pfn [0-9a-f]+) *\n"
     r"(?:<4>[^\n]*\b(?:page|head|memcg|aops|anon|ksm|flags|raw|page_type):?[^\n]*\n){1,12}?"
-    r"<4>[^\n]*\bpage dumped because: migration failure *(?:\n|\Z)", re.MULTILINE)
+    r"<4>[^\n]*\bpage dumped because: (?:migration failure|isolation failed) *(?:\n|\Z)",
+    re.MULTILINE)
 
 # Nor one that only says that the host had little time for the guest.
 SLOW_HOST = re.compile(
