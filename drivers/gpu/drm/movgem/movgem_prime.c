@@ -195,14 +195,16 @@ int movgem_share_evict(struct movgem_bo *bo, enum migrate_mode mode,
 	return -EAGAIN;
 }
 
-static u32 pages_away(struct movgem_bo *bo)
+/* Whether the kernel has pages in its hands: of folios it does not tell. */
+static bool move_is_near(struct movgem_bo *bo)
 {
+	const struct movgem_store_ops *store = movgem_bo_device(bo)->store;
 	u32 away;
 
 	spin_lock(&bo->pages_lock);
 	away = bo->away;
 	spin_unlock(&bo->pages_lock);
-	return away;
+	return away && (!store->held || store->held(bo));
 }
 
 static int share_map(struct movgem_bo *bo, struct dma_buf *dmabuf)
@@ -210,7 +212,7 @@ static int share_map(struct movgem_bo *bo, struct dma_buf *dmabuf)
 	dma_resv_assert_held(bo->base.resv);
 
 	/* A move that has asked for the pages gets its turn. */
-	for (int try = 0; try < TURN_TRIES && pages_away(bo) &&
+	for (int try = 0; try < TURN_TRIES && move_is_near(bo) &&
 	     READ_ONCE(bo->share.state) != MOVGEM_SHARE_MAPPED; try++)
 		usleep_range(50, 100);
 

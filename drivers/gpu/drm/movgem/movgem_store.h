@@ -53,8 +53,9 @@ struct movgem_store_ops {
 	void (*set_pinned)(struct movgem_bo *bo, bool pinned);
 
 	/**
-	 * @held: whether @release could wait for the task that calls this, in
-	 * reclaim. NULL if only pages that are not RESIDENT are such.
+	 * @held: whether a page may be in the kernel's hands: @release would
+	 * wait, in reclaim perhaps for the task that calls this. NULL if only
+	 * pages that are not RESIDENT are such.
 	 */
 	bool (*held)(struct movgem_bo *bo);
 
