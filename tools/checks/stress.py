@@ -43,9 +43,7 @@ def stress(run):
     status, output = run.command(
         [f"{TREE}/tools/stress", "--kernel", kernel, "--store", store,
          "--seconds", str(seconds(kernel)), "--mem", MEMORY[kernel],
-         "--log", f"{run.directory()}/console.log",
-         *(["--kmemleak"] if run.check.kmemleak else []),
-         *(["--page-poison"] if run.check.page_poison else [])],
+         "--log", f"{run.directory()}/console.log", *run.looks_for()],
         limit=limit, each_line=progress(run))
     for line in output.splitlines():
         if re.match(r"\d+ seconds, seed ", line):

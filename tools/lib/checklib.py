@@ -168,9 +168,12 @@ class Run:
     def machine(self):
         """What tools/vm is told of the guest that the check's kernel and it itself ask for."""
         kernel = self.check.kernel
-        return (["--kernel", kernel, "--smp", SMP[kernel]] if kernel else []) + (
-            ["--kmemleak"] if self.check.kmemleak else []) + (
-            ["--page-poison"] if self.check.page_poison else [])
+        return (["--kernel", kernel, "--smp", SMP[kernel]] if kernel else []) + self.looks_for()
+
+    def looks_for(self):
+        """The part of that about what the debug kernel looks for; tools/stress knows it, too."""
+        return ((["--kmemleak"] if self.check.kmemleak else [])
+                + (["--page-poison"] if self.check.page_poison else []))
 
     def guest(self, options, command, timeout=600, each_line=None):
         """Runs COMMAND (a line for sh) in a guest with movgem, with the check's kernel and
