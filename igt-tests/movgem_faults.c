@@ -739,7 +739,7 @@ static uint64_t signalled_at(int file)
  */
 static void test_close_in_order(int fd)
 {
-	enum { others = 60, first = others, second, files };
+	enum { first, second, files, others = 60 };
 
 	for (int round = 0; round < 10; round++) {
 		uint32_t queue, hung, done[files], bo;
@@ -758,15 +758,14 @@ static void test_close_in_order(int fd)
 		for (int i = 0; i < 1000; i++)
 			movgem_cmd_fill(&rig.s, va, SZ_1M, i);
 		for (int i = 0; i < others; i++)
-			done[i] = movgem_stream_submit_sync(&rig.s,
-							    movgem_queue_create(own, rig.vm));
+			movgem_stream_submit(&rig.s, movgem_queue_create(own, rig.vm), NULL, 0);
 		queue = movgem_queue_create(own, rig.vm);
 		done[first] = movgem_stream_submit_sync(&rig.s, queue);
 		done[second] = syncobj_create(own, 0);
 		syncs[0] = movgem_sync_wait(hung, 0);
 		syncs[1] = movgem_sync_signal(done[second], 0);
 		movgem_stream_submit(&rig.s, queue, syncs, 2);
-		for (int i = first; i <= second; i++)
+		for (int i = 0; i < files; i++)
 			file[i] = syncobj_handle_to_fd(own, done[i],
 					DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
 		munmap(bad.map, bad.size);
@@ -774,7 +773,7 @@ static void test_close_in_order(int fd)
 		munmap(rig.map, MOVGEM_PAGE);
 		movgem_close(own);
 
-		for (int i = first; i <= second; i++)
+		for (int i = 0; i < files; i++)
 			at[i] = signalled_at(file[i]);
 		igt_assert_f(at[first] <= at[second], "round %d: a job ended %llu ns before the one ahead of it\n",
 			     round, (long long)(at[first] - at[second]));
