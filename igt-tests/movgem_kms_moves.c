@@ -207,6 +207,7 @@ static void test_nv12_kept(int fd)
 	struct kms_scene scene = { .mode = kms_small_mode(&rig) };
 	uint64_t before = movgem_bo_count(fd);
 	uint32_t retained, want;
+	drmModeFB2 *got;
 	struct kms_fb fb;
 
 	kms_fb_init_nv12(&fb, fd, 640, 480, &layout);
@@ -224,7 +225,12 @@ static void test_nv12_kept(int fd)
 	igt_assert_eq(__movgem_gem_close(fd, fb.chroma.handle), 0);
 	igt_assert_eq_u32(kms_crc(&rig), want);
 	kms_off(&rig);
-	igt_assert_eq_u64(movgem_bo_count(fd), before + 2);
+	got = drmModeGetFB2(fd, fb.id);
+	igt_assert(got);
+	igt_assert(got->handles[0] && got->handles[1] && got->handles[0] != got->handles[1]);
+	igt_assert_eq(__movgem_gem_close(fd, got->handles[0]), 0);
+	igt_assert_eq(__movgem_gem_close(fd, got->handles[1]), 0);
+	drmModeFreeFB2(got);
 	igt_assert_eq(drmModeRmFB(fd, fb.id), 0);
 	movgem_wait_for_bos(fd, before);
 }
