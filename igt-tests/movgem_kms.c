@@ -61,6 +61,9 @@
  * SUBTEST: flip-back-buffer
  * Description: What has been flipped away is not read any more.
  *
+ * SUBTEST: flip-late
+ * Description: A flip that is asked for before a late vblank is told goes to the next one.
+ *
  * SUBTEST: blend
  * Description: Four planes, over the edges of the screen, look as they have to.
  *

@@ -89,16 +89,6 @@ static unsigned int flip(int fd, const struct kms_fb *fb, bool atomic)
 	return kms_event(&rig, 0);
 }
 
-/* The slowest that there is: ten frames a second. */
-static drmModeModeInfo slow_mode(void)
-{
-	drmModeModeInfo mode = kms_mode(&rig, 1280, 800);
-
-	mode.clock = mode.htotal * mode.vtotal / 100;
-	mode.vrefresh = 10;
-	return mode;
-}
-
 static void test_sooner(int fd)
 {
 	uint64_t cap = 0;
@@ -109,7 +99,7 @@ static void test_sooner(int fd)
 	igt_assert_eq(drmGetCap(fd, DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP, &cap), 0);
 	igt_assert_eq_u64(cap, 1);
 
-	pair_init(&pair, slow_mode());
+	pair_init(&pair, kms_slow_mode(&rig));
 	for (int atomic = 0; atomic < 2; atomic++) {
 		unsigned int first = flip(fd, &pair.fbs[1], atomic), last = first;
 

@@ -2,7 +2,11 @@
 /*
  * Copyright (C) 2026 movgem maintainers
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <xf86drm.h>
 
@@ -13,6 +17,7 @@
 #include "movgem_rig.h"
 
 static struct kms_rig rig;
+static bool is_late;
 
 static void test_flip(int fd)
 {
@@ -129,12 +134,84 @@ static void test_flip_back_buffer(int fd)
 		kms_fb_fini(&fbs[i]);
 }
 
+static int64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000ll + now.tv_nsec / 1000;
+}
+
+/* In us; back to none with 0. */
+static void set_late(int fd, unsigned int late)
+{
+	char name[32], text[16];
+	int file;
+
+	snprintf(name, sizeof(name), "crtc-%u/vblank_late_us", rig.output);
+	file = igt_debugfs_open(fd, name, O_WRONLY);
+	igt_assert_f(file >= 0, "%s: %s\n", name, strerror(errno));
+	snprintf(text, sizeof(text), "%u", late);
+	igt_assert_eq(write(file, text, strlen(text)), strlen(text));
+	close(file);
+	is_late = late;
+}
+
+/*
+ * At ten frames a second, each vblank is told 60 ms after it was. Flips are asked
+ * for in between.
+ */
+static void test_flip_late(int fd)
+{
+	const int64_t period = 100000, late = 60000;
+	struct kms_commit commit = {
+		.flags = DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT,
+	};
+	unsigned int between = 0, tries;
+	struct kms_scene scenes[2];
+	struct kms_fb fbs[2];
+
+	movgem_require_debugfs(fd);
+	for (int i = 0; i < 2; i++) {
+		kms_full_screen(&rig, &scenes[i], &fbs[i], kms_slow_mode(&rig));
+		kms_fb_draw(&fbs[i], i);
+	}
+	kms_show(&rig, &scenes[0]);
+	set_late(fd, late);
+	for (tries = 0; tries < 60 && between < 5; tries++) {
+		int64_t asked, due, shown;
+
+		igt_assert_eq(__kms_show(&rig, &scenes[1], &commit), 0);
+		kms_event_time(&rig, 0, &shown);
+		due = shown + period;
+		asked = now_us();
+		if (asked < due + late / 6) {
+			usleep(due + late / 6 - asked);
+			asked = now_us();
+		}
+		igt_assert_eq(__kms_show(&rig, &scenes[0], &commit), 0);
+		if (now_us() < due + late * 5 / 6)
+			between++;
+		kms_event_time(&rig, 0, &shown);
+		igt_assert_f(asked <= shown, "shown %lld us before it was asked for\n",
+			     (long long)(asked - shown));
+	}
+	set_late(fd, 0);
+	igt_assert_f(between >= 5, "%u of %u flips came in between\n", between, tries);
+	kms_expect(&rig, &scenes[0]);
+	kms_off(&rig);
+	for (int i = 0; i < 2; i++)
+		kms_fb_fini(&fbs[i]);
+}
+
 static const struct movgem_subtest tests[] = {
 	{ "flip", test_flip, "Page flips send their event when the new picture is shown." },
 	{ "flip-fences", test_flip_fences,
 	  "A flip waits for its fence, and its own fence for the flip." },
 	{ "flip-back-buffer", test_flip_back_buffer,
 	  "What has been flipped away is not read any more." },
+	{ "flip-late", test_flip_late,
+	  "A flip that is asked for before a late vblank is told goes to the next one." },
 };
 
 void kms_flip_subtests(int fd)
@@ -143,4 +220,10 @@ void kms_flip_subtests(int fd)
 		kms_rig_init(&rig, fd);
 
 	movgem_subtests(tests, ARRAY_SIZE(tests), fd);
+
+	/* Where a failed one has left it. */
+	igt_fixture() {
+		if (is_late)
+			set_late(fd, 0);
+	}
 }

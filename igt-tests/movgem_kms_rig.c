@@ -531,7 +531,7 @@ bool kms_event_pending(struct kms_rig *rig)
 	return poll(&pfd, 1, 0) == 1;
 }
 
-unsigned int kms_event(struct kms_rig *rig, uint64_t user_data)
+unsigned int kms_event_time(struct kms_rig *rig, uint64_t user_data, int64_t *us)
 {
 	struct pollfd pfd = { .fd = rig->fd, .events = POLLIN };
 	struct drm_event_vblank event;
@@ -541,7 +541,15 @@ unsigned int kms_event(struct kms_rig *rig, uint64_t user_data)
 	igt_assert_eq_u32(event.base.type, DRM_EVENT_FLIP_COMPLETE);
 	igt_assert_eq_u64(event.user_data, user_data);
 	igt_assert_eq_u32(event.crtc_id, rig->crtc);
+	*us = event.tv_sec * 1000000ll + event.tv_usec;
 	return event.sequence;
+}
+
+unsigned int kms_event(struct kms_rig *rig, uint64_t user_data)
+{
+	int64_t us;
+
+	return kms_event_time(rig, user_data, &us);
 }
 
 /* ---- what is shown ---- */
@@ -606,6 +614,15 @@ void kms_show_other(struct kms_rig *rig, const struct kms_scene *scene, uint32_t
 drmModeModeInfo kms_small_mode(struct kms_rig *rig)
 {
 	return kms_mode(rig, 640, 480);
+}
+
+drmModeModeInfo kms_slow_mode(struct kms_rig *rig)
+{
+	drmModeModeInfo mode = kms_mode(rig, 1280, 800);
+
+	mode.clock = mode.htotal * mode.vtotal / 100;
+	mode.vrefresh = 10;
+	return mode;
 }
 
 void kms_full_screen(struct kms_rig *rig, struct kms_scene *scene, struct kms_fb *fb,

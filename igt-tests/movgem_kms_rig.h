@@ -169,6 +169,8 @@ uint8_t *kms_show_and_write(struct kms_rig *rig, const struct kms_scene *scene,
 int kms_fence_result(int fence);
 /* Waits for the event of a flip; returns the vblank's number. */
 unsigned int kms_event(struct kms_rig *rig, uint64_t user_data);
+/* The same, and what time it was. */
+unsigned int kms_event_time(struct kms_rig *rig, uint64_t user_data, int64_t *us);
 /* Whether one has come. */
 bool kms_event_pending(struct kms_rig *rig);
 
@@ -193,6 +195,8 @@ void kms_show_other(struct kms_rig *rig, const struct kms_scene *scene, uint32_t
 
 /* A mode that is small, as each pixel takes time in a guest. */
 drmModeModeInfo kms_small_mode(struct kms_rig *rig);
+/* The slowest that there is: ten frames a second. */
+drmModeModeInfo kms_slow_mode(struct kms_rig *rig);
 /* A picture over all of the screen. */
 void kms_full_screen(struct kms_rig *rig, struct kms_scene *scene, struct kms_fb *fb,
 		     drmModeModeInfo mode);

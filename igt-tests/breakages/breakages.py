@@ -431,6 +431,12 @@ LIST = [
           "\tframe->async = false;\n")],
         ["movgem_kms_async@sooner"]),
 
+    Breakage(
+        "late-latch", "a vblank that is told late latches a flip that was asked for since",
+        [("movgem_crtc.c", "\tif (!is_late(crtc))\n\t\tevent", "\tif (1)\n\t\tevent"),
+         ("movgem_crtc.c", "static bool is_late(", "static bool __maybe_unused is_late(")],
+        ["movgem_kms@flip-late"]),
+
     # ---- power ----
     Breakage(
         "move-wakes", "a page that moves has the GPU switched on",

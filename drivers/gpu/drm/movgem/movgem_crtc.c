@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 movgem maintainers */
 
+#include <linux/debugfs.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/slab.h>
@@ -27,6 +28,10 @@
  * there on, and the flip's event is sent. Of a frame that nobody has latched
  * yet a later commit makes nothing (the legacy cursor does that); its event and
  * its writeback go to the one that replaces it, where that has none of its own.
+ * A vblank has the time at which it was due. A busy machine tells it late, and a
+ * commit that came in between is left for the next one: its event would be from
+ * before the flip was asked for. To have that on a machine that is not busy, write
+ * to crtc-N/vblank_late_us in debugfs how much later vblanks are told.
  *
  * Where somebody reads CRCs, or a frame is to be written back, the vblank queues
  * the composition, see DOC: Composition. As long as that reads a frame no other
@@ -139,6 +144,15 @@ static struct drm_pending_vblank_event *latch(struct movgem_crtc *crtc)
 	return take_event(crtc->active);
 }
 
+/* Whether the vblank that is told now was before the latest frame's commit. */
+static bool is_late(struct movgem_crtc *crtc)
+{
+	lockdep_assert_held(&crtc->lock);
+
+	return crtc->pending && ktime_after(crtc->pending->pending_since,
+					    crtc->vblank_time);
+}
+
 /* Whether the latest frame is to be latched without a vblank. */
 static bool is_due(struct movgem_crtc *crtc)
 {
@@ -220,16 +234,24 @@ static enum hrtimer_restart vblank(struct hrtimer *timer)
 {
 	struct movgem_crtc *crtc = container_of(timer, struct movgem_crtc,
 						timer);
-	struct drm_pending_vblank_event *event;
+	struct drm_pending_vblank_event *event = NULL;
 	unsigned long flags;
+	ktime_t due;
 	u64 passed;
 
 	/* More than one if the machine is slow: they have been all the same. */
+	hrtimer_set_expires(timer, ktime_sub(hrtimer_get_expires(timer),
+					     crtc->late));
 	passed = hrtimer_forward_now(timer, crtc->period);
+	due = ktime_sub(hrtimer_get_expires(timer), crtc->period);
+
+	crtc->late = min(READ_ONCE(crtc->late_us) * (s64)NSEC_PER_USEC,
+			 crtc->period - 1);
+	hrtimer_add_expires(timer, crtc->late);
 
 	spin_lock_irqsave(&crtc->lock, flags);
 	crtc->vblanks += passed;
-	crtc->vblank_time = ktime_sub(hrtimer_get_expires(timer), crtc->period);
+	crtc->vblank_time = due;
 	spin_unlock_irqrestore(&crtc->lock, flags);
 
 	/* Asks for what has just been set. */
@@ -237,7 +259,8 @@ static enum hrtimer_restart vblank(struct hrtimer *timer)
 
 	spin_lock_irqsave(&crtc->lock, flags);
 	crtc->seq = drm_crtc_vblank_count(&crtc->base);
-	event = latch(crtc);
+	if (!is_late(crtc))
+		event = latch(crtc);
 	compose(crtc);
 	spin_unlock_irqrestore(&crtc->lock, flags);
 
@@ -376,8 +399,12 @@ static void crtc_flush(struct drm_crtc *base,
 	frame_fill(crtc, frame, new);
 
 	spin_lock_irq(&crtc->lock);
+	frame->pending_since = ktime_get();
 	old = crtc->pending;
 	if (old) {
+		/* However often the cursor moves, the flip has its turn. */
+		if (!frame->event)
+			frame->pending_since = old->pending_since;
 		frame->async |= old->async;
 		frame->lost = old->lost;
 		if (!frame->writeback)
@@ -416,6 +443,7 @@ static void crtc_enable(struct drm_crtc *base,
 	crtc->vblank_time = ktime_get();
 	spin_unlock_irq(&crtc->lock);
 
+	crtc->late = 0;
 	drm_crtc_vblank_on(base);
 	hrtimer_start(&crtc->timer, crtc->period, HRTIMER_MODE_REL);
 }
@@ -556,9 +584,17 @@ static int set_crc_source(struct drm_crtc *base, const char *source)
 	return 0;
 }
 
+static int crtc_late_register(struct drm_crtc *base)
+{
+	debugfs_create_u32("vblank_late_us", 0600, base->debugfs_entry,
+			   &to_movgem_crtc(base)->late_us);
+	return 0;
+}
+
 static const struct drm_crtc_funcs crtc_funcs = {
 	.set_config = drm_atomic_helper_set_config,
 	.page_flip = drm_atomic_helper_page_flip,
+	.late_register = crtc_late_register,
 	.reset = crtc_reset,
 	.atomic_duplicate_state = crtc_duplicate_state,
 	.atomic_destroy_state = crtc_destroy_state,

@@ -221,6 +221,12 @@ struct movgem_frame {
 	 */
 	struct movgem_layer layers[MOVGEM_LAYERS];
 
+	/**
+	 * @pending_since: when it was committed, or the one whose event it has
+	 * taken over. No vblank of an earlier time latches it.
+	 */
+	ktime_t pending_since;
+
 	/** @since: first vblank that it is on the screen from. */
 	u64 since;
 
@@ -289,8 +295,14 @@ struct movgem_crtc {
 	/** @timer: the vblank, for as long as the CRTC is on. */
 	struct hrtimer timer;
 
-	/** @period: of @timer. */
+	/** @period: from one vblank to the next. */
 	ktime_t period;
+
+	/** @late_us: how late vblanks are told, in us; written by debugfs. */
+	u32 late_us;
+
+	/** @late: how much later than due @timer expires; less than @period. */
+	ktime_t late;
 
 	/** @lock: protects the members below; taken in hard interrupts. */
 	spinlock_t lock;
