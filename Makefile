@@ -4,7 +4,7 @@
 
 ENTER = MOVGEM_JOBS="$(JOBS)" tools/root enter
 JOBS  ?= $(shell nproc)
-# 6.12 and 7.2 are Debian's own, debug is built by tools/kernel; all is all three
+# 6.12 and 7.2 are Debian's own, debug and plain are built by tools/kernel; all is all but plain
 KERNEL ?= 6.12
 # What is passed on to kbuild: make module W=1 C=2
 KBUILD_VARS = $(foreach v,W C CF V KCFLAGS,$(if $($(v)),$(v)="$($(v))"))
@@ -21,8 +21,8 @@ help: ## this list
 root: ## make the Debian 13 root with the whole tool chain (cached outside the tree)
 	@tools/root make
 
-module: ## build the driver: out/build/KERNEL/movgem.ko (KERNEL=7.2, debug or all; W=1, C=2)
-	@$(if $(filter debug all,$(KERNEL)),tools/kernel make)
+module: ## build the driver: out/build/KERNEL/movgem.ko (KERNEL=7.2, debug, plain or all; W=1, C=2)
+	@$(if $(filter debug plain all,$(KERNEL)),tools/kernel make $(KERNEL:all=debug))
 	@$(ENTER) tools/lib/build-module --kernel $(KERNEL) $(KBUILD_VARS)
 
 # With IGT=<tree> the tests are built inside that IGT tree, by its own rules.
@@ -68,7 +68,8 @@ coverage: ## which lines of the driver the tests execute (an hour or two): out/c
 clean: ## remove out/
 	rm -rf out
 
-distclean: clean ## remove out/ and every cached root, debug kernel and Mesa but the current ones
+distclean: clean ## remove out/ and every cached root, kernel and Mesa but the current ones
 	@tools/root clean
 	@tools/kernel clean
+	@tools/kernel clean plain
 	@tools/mesa clean

@@ -25,8 +25,8 @@ TREE = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(TREE, "out/build")
 GUEST = os.path.join(TREE, "tools/guest")
 
-# Two of Debian's own, in the root, and the one that tools/kernel builds.
-KERNELS = ("6.12", "7.2", "debug")
+# Two of Debian's own, in the root, and two that tools/kernel builds.
+KERNELS = ("6.12", "7.2", "debug", "plain")
 
 EXIT_KERNEL, EXIT_TIMEOUT, EXIT_RUNNER = 123, 124, 125
 # Of the debug kernel too, emulated on a busy host.
@@ -107,7 +107,8 @@ def parse_args(argv):
         description="Boot a fresh guest with movgem loaded and run COMMAND in it as root.")
     add = parser.add_argument
     add("--kernel", default="6.12",
-        help="6.12 and 7.2 are Debian's own, debug is built by tools/kernel (default %(default)s)")
+        help="6.12 and 7.2 are Debian's own, debug and plain are built by tools/kernel "
+             "(default %(default)s)")
     add("--mem", default="2G", type=parse_size, metavar="SIZE", help="memory (default 2G)")
     add("--dimm", default=[], type=parse_size, action="append", metavar="SIZE",
         help="add a hot-pluggable DIMM, onlined as movable memory, so that its blocks can "
@@ -215,10 +216,10 @@ def guest_dir():
 
 
 def kernel_dir(kernel):
-    """Where vmlinuz, initramfs.cpio and version of a kernel are; the debug kernel is built
-    first where it has not been."""
-    if kernel == "debug":
-        return subprocess.run([os.path.join(TREE, "tools/kernel"), "make"], check=True,
+    """Where vmlinuz, initramfs.cpio and version of a kernel are; one of our own is built first
+    where it has not been."""
+    if kernel in ("debug", "plain"):
+        return subprocess.run([os.path.join(TREE, "tools/kernel"), "make", kernel], check=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               text=True).stdout.strip()
     return f"{guest_dir()}/kernel-{kernel}"

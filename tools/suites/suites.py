@@ -29,7 +29,7 @@ import igt_results  # noqa: E402
 import table  # noqa: E402
 
 TESTS = "/usr/libexec/igt-gpu-tools"
-# What tools/vm needs for a device. The kernel is the debug one, for SW_SYNC and vkms. movgem is
+# What tools/vm needs for a device. The kernel is one of our own, for SW_SYNC and vkms. movgem is
 # a PCI Express function there, as some tests unplug devices by sysfs, or reset them: QEMU's NVMe
 # controller can be reset by itself.
 DEVICES = {
@@ -277,8 +277,9 @@ def parse_args():
     add("--failed", action="store_true",
         help="only the tests that failed or were not run in an earlier run, each alone; implies "
              "--update")
-    add("--kernel", default="debug", choices=("6.12", "7.2", "debug"),
-        help="the guests' (default %(default)s, which has SW_SYNC and vkms)")
+    add("--kernel", default="plain", choices=("6.12", "7.2", "debug", "plain"),
+        help="the guests' (default %(default)s; it and debug, on which KASAN and lockdep watch and "
+             "all takes three times as long, have SW_SYNC and vkms)")
     add("--together", action="store_true",
         help="run all tests of a program in one process, which is quicker by half; what fails "
              "is to be run again alone: see --again and --failed")
@@ -323,6 +324,9 @@ def main():
     if args.doc:
         table.write(f"{TREE}/Documentation/igt-table.rst", results)
         return 0
+    if args.kernel in ("debug", "plain"):
+        subprocess.run([f"{TREE}/tools/kernel", "make", args.kernel], check=True,
+                       stdout=subprocess.DEVNULL)
     listed = [(program, [] if args.failed else program.tests(args.short))
               for program in programs(args.short)]
     status = 2
