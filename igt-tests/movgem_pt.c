@@ -218,7 +218,7 @@ static void test_jobs(bool pages)
 	mover_start(rig.fd);
 	for (round = 0; pages && round < 8; round++)
 		rig_migrate(&rig);
-	while (movgem_stat(rig.fd, "pt_moved") - moved < movgem_rounds(2000))
+	while (movgem_stat(rig.fd, "pt_moved") - moved < movgem_rounds(1000))
 		usleep(1000);
 	rig_wait_work(&rig, pages ? 10000 : 0, 50);
 	igt_stop_helper(&mover);
