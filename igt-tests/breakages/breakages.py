@@ -394,8 +394,9 @@ LIST = [
           "\t\t.length = drm_rect_width(dst),\n")],
         ["movgem_kms_planes@scale"]),
     Breakage(
-        "far-off-taken", "a plane is taken that is so far off the screen that its place overflows",
-        [("movgem_plane.c", "\tret = check_place(new);\n\tif (ret)\n\t\treturn ret;\n", "")],
+        "far-off-shown", "a plane is clipped that is so far off the screen that its place overflows",
+        [("movgem_plane.c", "\tnew->crtc_x = max(x, first);\n\tnew->crtc_y = max(y, first);\n",
+          "\t(void)first;\n")],
         ["movgem_kms_planes@far-off"]),
     Breakage(
         "zpos-ignored", "planes are always in the order that they have at first",

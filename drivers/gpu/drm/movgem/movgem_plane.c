@@ -24,9 +24,8 @@
  * Each CRTC has its own. The overlay planes are above the primary one, unless the
  * property "zpos" says otherwise (of two planes with the same one that is above
  * which is so at first), and the cursor is above all. The planes have an alpha of
- * their own and all blend modes. They can be anywhere on the screen and over its
- * edges, but not so far off that DRM cannot compute with it (2^31 pixels to the
- * left, or up). They are turned by right angles and mirrored, and scaled by any
+ * their own and all blend modes. They can be anywhere on the screen, over its edges
+ * and off it. They are turned by right angles and mirrored, and scaled by any
  * factor: both rectangles have one pixel at least and DRM_MOVGEM_SURFACE_MAX at
  * most, in each direction. Where there is none the screen is black. A commit leaves
  * what a plane shows in &movgem_crtc.staged, as in registers of hardware, from where
@@ -69,18 +68,6 @@ static struct movgem_layer *staged_layer(struct drm_plane *plane)
 	return &mplane->crtc->staged[mplane->index];
 }
 
-/* As far off as DRM's helper can compute with, given what check_size() lets through. */
-static int check_place(const struct drm_plane_state *new)
-{
-	const int first = INT_MIN + DRM_MOVGEM_SURFACE_MAX;
-
-	if (new->crtc_x < first || new->crtc_y < first)
-		return movgem_reject(new->plane->dev, -ERANGE,
-				     "CRTC_X, CRTC_Y: %d,%d", new->crtc_x,
-				     new->crtc_y);
-	return 0;
-}
-
 /* Of the framebuffer there is less than of DRM_MOVGEM_SURFACE_MAX anyway. */
 static int check_size(const struct drm_plane_state *new)
 {
@@ -94,6 +81,27 @@ static int check_size(const struct drm_plane_state *new)
 		return movgem_reject(drm, -ERANGE, "CRTC_W, CRTC_H: %ux%u",
 				     new->crtc_w, new->crtc_h);
 	return 0;
+}
+
+/*
+ * Where a plane begins so far above or left of the screen that DRM's helper cannot
+ * compute with it, nothing of it is seen, given what check_size() lets through; nor
+ * is there from a place that is not as far.
+ */
+static int check_rects(struct drm_plane_state *new,
+		       const struct drm_crtc_state *crtc_state)
+{
+	const int first = INT_MIN + DRM_MOVGEM_SURFACE_MAX;
+	const int x = new->crtc_x, y = new->crtc_y;
+	int ret;
+
+	new->crtc_x = max(x, first);
+	new->crtc_y = max(y, first);
+	ret = drm_atomic_helper_check_plane_state(new, crtc_state, SCALE_MIN,
+						  SCALE_MAX, true, true);
+	new->crtc_x = x;
+	new->crtc_y = y;
+	return ret;
 }
 
 static void free_band(struct drm_device *drm, void *band)
@@ -132,17 +140,13 @@ static int plane_check(struct drm_plane *plane,
 	ret = check_size(new);
 	if (ret)
 		return ret;
-	ret = check_place(new);
-	if (ret)
-		return ret;
 	if (drm_rotation_90_or_270(new->rotation)) {
 		ret = need_band(to_movgem_plane(plane));
 		if (ret)
 			return ret;
 	}
 	crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);
-	return drm_atomic_helper_check_plane_state(new, crtc_state, SCALE_MIN,
-						   SCALE_MAX, true, true);
+	return check_rects(new, crtc_state);
 }
 
 static bool is_scaled(const struct drm_plane_state *new)
