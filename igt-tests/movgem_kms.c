@@ -61,6 +61,9 @@
  * SUBTEST: flip-back-buffer
  * Description: What has been flipped away is not read any more.
  *
+ * SUBTEST: flip-cursor
+ * Description: The cursor moves while a flip waits for its fence, and stays there.
+ *
  * SUBTEST: flip-late
  * Description: A flip that is asked for before a late vblank is told goes to the next one.
  *

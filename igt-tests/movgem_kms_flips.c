@@ -2,6 +2,7 @@
 /*
  * Copyright (C) 2026 movgem maintainers
  */
+#include <drm_fourcc.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -134,6 +135,73 @@ static void test_flip_back_buffer(int fd)
 		kms_fb_fini(&fbs[i]);
 }
 
+/* Whether the scene is on the screen, or will be after some frames. */
+static bool comes(const struct kms_scene *scene)
+{
+	uint32_t want = kms_reference_crc(scene);
+	int file = kms_crc_open(&rig);
+	bool seen = false;
+
+	for (int i = 0; i < 20 && !seen; i++)
+		seen = kms_crc_read(file, NULL) == want;
+	close(file);
+	return seen;
+}
+
+/* The legacy calls do not wait for a flip that waits, and the flip keeps what they did. */
+static void test_flip_cursor(int fd)
+{
+	struct kms_commit commit = {
+		.flags = DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT,
+		.fences = true,
+	};
+	struct movgem_gate gate;
+	struct kms_scene scene;
+	struct kms_fb other, cursor;
+	struct kms_blend b;
+
+	kms_blend_init(&rig, &b, DRM_FORMAT_XRGB8888, DRM_FORMAT_ARGB8888);
+	kms_fb_init(&other, fd, 640, 480, DRM_FORMAT_XRGB8888);
+	kms_fb_draw(&other, 9);
+	kms_fb_init(&cursor, fd, 64, 64, DRM_FORMAT_ARGB8888);
+	kms_fb_draw(&cursor, 10);
+	movgem_gate_loop(n) {
+		bool early, held, seen;
+
+		kms_show(&rig, &b.scene);
+		movgem_gate_shut(&gate, fd);
+		commit.in_fence = syncobj_handle_to_fd(fd, gate.syncobj,
+						       DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+		igt_assert_eq(__kms_flip(&rig, &other, &commit), 0);
+		close(commit.in_fence);
+		scene = b.scene;
+		scene.layers[KMS_CURSOR].x = 300;
+		scene.layers[KMS_CURSOR].y = 100 + n;
+		igt_assert_eq(drmModeMoveCursor(fd, rig.crtc, 300, 100 + n), 0);
+		seen = comes(&scene);
+		/* Twice in a frame, mostly, and another image. */
+		scene.layers[KMS_CURSOR] = kms_whole(&cursor, 200, 90 + n);
+		igt_assert_eq(drmModeSetCursor(fd, rig.crtc, cursor.handle, 64, 64), 0);
+		igt_assert_eq(drmModeMoveCursor(fd, rig.crtc, 10, 10), 0);
+		igt_assert_eq(drmModeMoveCursor(fd, rig.crtc, 200, 90 + n), 0);
+		seen &= comes(&scene);
+		early = kms_event_pending(&rig);
+		held = movgem_gate_open(&gate);
+		kms_event(&rig, 0);
+		scene.layers[KMS_PRIMARY].fb = &other;
+		kms_expect(&rig, &scene);
+		if (held) {
+			igt_assert_f(!early, "the flip was done before its fence signalled\n");
+			igt_assert_f(seen, "the cursor waited for the flip\n");
+			break;
+		}
+	}
+	kms_off(&rig);
+	kms_fb_fini(&cursor);
+	kms_fb_fini(&other);
+	kms_blend_fini(&b);
+}
+
 static int64_t now_us(void)
 {
 	struct timespec now;
@@ -210,6 +278,8 @@ static const struct movgem_subtest tests[] = {
 	  "A flip waits for its fence, and its own fence for the flip." },
 	{ "flip-back-buffer", test_flip_back_buffer,
 	  "What has been flipped away is not read any more." },
+	{ "flip-cursor", test_flip_cursor,
+	  "The cursor moves while a flip waits for its fence, and stays there." },
 	{ "flip-late", test_flip_late,
 	  "A flip that is asked for before a late vblank is told goes to the next one." },
 };

@@ -438,6 +438,17 @@ LIST = [
          ("movgem_crtc.c", "static bool is_late(", "static bool __maybe_unused is_late(")],
         ["movgem_kms@flip-late"]),
 
+    Breakage(
+        "cursor-waits", "the cursor's legacy calls wait for the commits before",
+        [("movgem_plane.c", "\t.atomic_async_update = cursor_async_update,\n", ""),
+         ("movgem_plane.c", "static void cursor_async_update(",
+          "static void __maybe_unused cursor_async_update(")],
+        ["movgem_kms@flip-cursor"]),
+    Breakage(
+        "cursor-not-staged", "a flip that comes later has the cursor that was before",
+        [("movgem_crtc.c", "\t\tcrtc->staged[MOVGEM_LAYER_CURSOR] = *cursor;\n", "")],
+        ["movgem_kms@flip-cursor"]),
+
     # ---- power ----
     Breakage(
         "move-wakes", "a page that moves has the GPU switched on",

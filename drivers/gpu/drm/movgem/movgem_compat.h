@@ -148,6 +148,20 @@ movgem_lru_scan(struct drm_device *drm, struct drm_gem_lru *lru,
 #endif
 
 /*
+ * Since Linux 6.15 &drm_plane_helper_funcs.atomic_async_check is asked about
+ * asynchronous flips as well.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#define MOVGEM_ASYNC_CHECK_ARGS \
+	struct drm_plane *plane, struct movgem_atomic_commit *state, bool flip
+#define MOVGEM_ASYNC_CHECK_FLIP		flip
+#else
+#define MOVGEM_ASYNC_CHECK_ARGS \
+	struct drm_plane *plane, struct movgem_atomic_commit *state
+#define MOVGEM_ASYNC_CHECK_FLIP		false
+#endif
+
+/*
  * Since Linux 6.16 DRM makes IN_FORMATS_ASYNC, of what this callback of &struct
  * drm_plane_funcs says. Before it is the driver's: user space knows it as well.
  */

@@ -38,6 +38,11 @@
  * is latched that has an event: so who gets that may draw to what was shown
  * before, however long a composition takes. The legacy cursor waits for nothing.
  *
+ * The legacy calls that move a cursor, or give it another image, wait for no other
+ * commit either: what they change is changed in the frame that is to be latched, or
+ * in a copy of the one that is on the screen. Those that show or hide it wait, and so
+ * does an image with fences that have not signalled.
+ *
  * An asynchronous flip is on the screen at once, and so is its event sent: with the
  * commit, that is when the fences have signalled. If a frame is being composed, the
  * next line is of the new one: as on a monitor, what is between two vblanks may be
@@ -354,15 +359,25 @@ static int crtc_check(struct drm_crtc *base, struct movgem_atomic_commit *state)
 	return 0;
 }
 
-/* From the bottom up; of planes with the same zpos, in the order they have at first. */
+/*
+ * From the bottom up; of planes with the same zpos, in the order they have at first.
+ * The cursor stays above all.
+ */
 static void set_order(struct movgem_layer *layers)
 {
-	for (int i = 1; i < MOVGEM_LAYERS; i++)
+	for (int i = 1; i < MOVGEM_LAYER_CURSOR; i++)
 		for (int k = i; k && layers[k].zpos < layers[k - 1].zpos; k--)
 			swap(layers[k], layers[k - 1]);
 }
 
-/* Make the new frame, with what the commit has staged. */
+static void get_fbs(struct movgem_frame *frame)
+{
+	for (int i = 0; i < MOVGEM_LAYERS; i++)
+		if (frame->layers[i].fb)
+			drm_framebuffer_get(&frame->layers[i].fb->base);
+}
+
+/* Make the new frame of what a commit says, but for the planes. */
 static void frame_fill(struct movgem_crtc *crtc, struct movgem_frame *frame,
 		       struct drm_crtc_state *new)
 {
@@ -371,17 +386,22 @@ static void frame_fill(struct movgem_crtc *crtc, struct movgem_frame *frame,
 	frame->height = new->mode.vdisplay;
 	frame->colour = movgem_colour_get(to_movgem_crtc_state(new)->colour);
 
-	memcpy(frame->layers, crtc->staged, sizeof(frame->layers));
-	set_order(frame->layers);
-	for (int i = 0; i < MOVGEM_LAYERS; i++)
-		if (frame->layers[i].fb)
-			drm_framebuffer_get(&frame->layers[i].fb->base);
-
 	swap(frame->writeback, crtc->staged_writeback);
 
 	swap(frame->event, new->event);
 	if (frame->event)
 		WARN_ON(drm_crtc_vblank_get(&crtc->base));
+}
+
+/* The planes, as commits have staged them, and the cursor's legacy calls. */
+static void frame_fill_layers(struct movgem_crtc *crtc,
+			      struct movgem_frame *frame)
+{
+	lockdep_assert_held(&crtc->lock);
+
+	memcpy(frame->layers, crtc->staged, sizeof(frame->layers));
+	set_order(frame->layers);
+	get_fbs(frame);
 }
 
 static void crtc_flush(struct drm_crtc *base,
@@ -399,6 +419,7 @@ static void crtc_flush(struct drm_crtc *base,
 	frame_fill(crtc, frame, new);
 
 	spin_lock_irq(&crtc->lock);
+	frame_fill_layers(crtc, frame);
 	frame->pending_since = ktime_get();
 	old = crtc->pending;
 	if (old) {
@@ -427,6 +448,57 @@ static void crtc_flush(struct drm_crtc *base,
 
 	send_event(crtc, event);
 	send_event(crtc, now);
+}
+
+/* Make a frame that shows what another one does. */
+static void frame_copy(struct movgem_frame *frame,
+		       const struct movgem_frame *other)
+{
+	memcpy(frame->layers, other->layers, sizeof(frame->layers));
+	get_fbs(frame);
+	frame->width = other->width;
+	frame->height = other->height;
+	frame->colour = movgem_colour_get(other->colour);
+}
+
+/**
+ * movgem_crtc_set_cursor - have another cursor from the next vblank on
+ * @crtc: the CRTC
+ * @cursor: what the cursor plane shows
+ * @new: state of the CRTC, not a commit's, with memory for a frame
+ *
+ * Waits for nothing: a frame that a commit has left for the next vblank has the
+ * new cursor, too, and the commits to come.
+ *
+ * Context: process; holds the locks of the CRTC and of the cursor plane, which no
+ * commit works on.
+ */
+void movgem_crtc_set_cursor(struct movgem_crtc *crtc,
+			    const struct movgem_layer *cursor,
+			    struct drm_crtc_state *new)
+{
+	struct movgem_crtc_state *mstate = to_movgem_crtc_state(new);
+	struct movgem_fb *old = NULL;
+	struct movgem_layer *layer;
+
+	spin_lock_irq(&crtc->lock);
+	if (!crtc->pending && crtc->active && mstate->frame) {
+		swap(crtc->pending, mstate->frame);
+		frame_copy(crtc->pending, crtc->active);
+		crtc->pending->pending_since = ktime_get();
+	}
+	if (!WARN_ON(!crtc->pending)) {
+		crtc->staged[MOVGEM_LAYER_CURSOR] = *cursor;
+		layer = &crtc->pending->layers[MOVGEM_LAYER_CURSOR];
+		old = layer->fb;
+		*layer = *cursor;
+		if (layer->fb)
+			drm_framebuffer_get(&layer->fb->base);
+	}
+	spin_unlock_irq(&crtc->lock);
+
+	if (old)
+		drm_framebuffer_put(&old->base);
 }
 
 static void crtc_enable(struct drm_crtc *base,
@@ -473,9 +545,9 @@ static void crtc_disable(struct drm_crtc *base,
 	crtc->pending = NULL;
 	crtc->active = NULL;
 	crtc->crc_next = 0;
+	memset(crtc->staged, 0, sizeof(crtc->staged));
 	spin_unlock_irq(&crtc->lock);
 
-	memset(crtc->staged, 0, sizeof(crtc->staged));
 	movgem_writeback_cancel(to_movgem_output(crtc), cancelled);
 	send_event(crtc, event);
 	drm_crtc_vblank_off(base);

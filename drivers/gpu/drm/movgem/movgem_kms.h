@@ -209,7 +209,8 @@ struct movgem_layer {
 /**
  * struct movgem_frame - all that a CRTC shows from one vblank on
  *
- * Made by a commit, and not changed any more.
+ * Made by a commit, and not changed any more, but for the cursor as long as no
+ * vblank has latched it.
  */
 struct movgem_frame {
 	/** @link: in &movgem_crtc.retired. */
@@ -283,8 +284,9 @@ struct movgem_crtc {
 	struct movgem_device *mdev;
 
 	/**
-	 * @staged: what the planes show, as commits leave it; in commits only,
-	 * which DRM puts in order. Without references: the planes' states have
+	 * @staged: what the planes show, as commits leave it; in commits, which
+	 * DRM puts in order, and of the cursor under @lock, as its legacy calls
+	 * do not wait for commits. Without references: the planes' states have
 	 * them.
 	 */
 	struct movgem_layer staged[MOVGEM_LAYERS];
@@ -463,6 +465,9 @@ struct drm_plane *movgem_plane_create(struct movgem_kms *kms,
 /* movgem_crtc.c */
 int movgem_crtc_init(struct movgem_kms *kms, struct movgem_crtc *crtc,
 		     struct drm_plane *primary, struct drm_plane *cursor);
+void movgem_crtc_set_cursor(struct movgem_crtc *crtc,
+			    const struct movgem_layer *cursor,
+			    struct drm_crtc_state *new);
 struct movgem_frame *movgem_crtc_tear(struct movgem_crtc *crtc);
 void movgem_crtc_composed(struct movgem_crtc *crtc);
 void movgem_crtc_drain(struct movgem_crtc *crtc);

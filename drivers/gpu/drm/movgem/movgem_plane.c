@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 movgem maintainers */
 
+#include <linux/dma-resv.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -11,6 +12,7 @@
 #include <drm/drm_color_mgmt.h>
 #include <drm/drm_fourcc.h>
 #include <drm/drm_gem_atomic_helper.h>
+#include <drm/drm_gem_framebuffer_helper.h>
 #include <drm/drm_managed.h>
 #include <drm/drm_modeset_helper_vtables.h>
 #include <drm/movgem_drm.h>
@@ -199,13 +201,9 @@ static void set_axes(struct movgem_layer *layer,
 	};
 }
 
-static void plane_update(struct drm_plane *plane,
-			 struct movgem_atomic_commit *state)
+static void fill_layer(struct movgem_layer *layer, struct drm_plane *plane,
+		       const struct drm_plane_state *new)
 {
-	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state,
-								     plane);
-	struct movgem_layer *layer = staged_layer(plane);
-
 	*layer = (struct movgem_layer) {};
 	/* All of it would be transparent. */
 	if (!new->visible || !new->alpha)
@@ -226,10 +224,64 @@ static void plane_update(struct drm_plane *plane,
 		set_axes(layer, new);
 }
 
+static void plane_update(struct drm_plane *plane,
+			 struct movgem_atomic_commit *state)
+{
+	fill_layer(staged_layer(plane), plane,
+		   drm_atomic_get_new_plane_state(state, plane));
+}
+
 static void plane_disable(struct drm_plane *plane,
 			  struct movgem_atomic_commit *state)
 {
 	*staged_layer(plane) = (struct movgem_layer) {};
+}
+
+/*
+ * Whether the cursor can change although commits of the CRTC are not done yet. DRM
+ * asks where the legacy calls change nothing else, and none of those is the
+ * cursor's. It does not wait for fences then.
+ */
+static int cursor_async_check(MOVGEM_ASYNC_CHECK_ARGS)
+{
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state,
+								     plane);
+	struct drm_gem_object *obj;
+
+	if (MOVGEM_ASYNC_CHECK_FLIP || !new->crtc->state->active)
+		return -EINVAL;
+
+	obj = drm_gem_fb_get_obj(new->fb, 0);
+	if (!dma_resv_test_signaled(obj->resv, DMA_RESV_USAGE_WRITE))
+		return -EBUSY;
+	return 0;
+}
+
+static void cursor_async_update(struct drm_plane *plane,
+				struct movgem_atomic_commit *state)
+{
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state,
+								     plane);
+	struct drm_plane_state *now = plane->state;
+	struct movgem_layer layer;
+
+	fill_layer(&layer, plane, new);
+	movgem_crtc_set_cursor(to_movgem_plane(plane)->crtc, &layer,
+			       drm_atomic_get_new_crtc_state(state, new->crtc));
+
+	/* The old one's reference goes with @state. */
+	swap(now->fb, new->fb);
+	now->crtc_x = new->crtc_x;
+	now->crtc_y = new->crtc_y;
+	now->crtc_w = new->crtc_w;
+	now->crtc_h = new->crtc_h;
+	now->src_x = new->src_x;
+	now->src_y = new->src_y;
+	now->src_w = new->src_w;
+	now->src_h = new->src_h;
+	now->src = new->src;
+	now->dst = new->dst;
+	now->visible = new->visible;
 }
 
 static const struct drm_plane_helper_funcs plane_helper_funcs = {
@@ -237,6 +289,15 @@ static const struct drm_plane_helper_funcs plane_helper_funcs = {
 	.atomic_check = plane_check,
 	.atomic_update = plane_update,
 	.atomic_disable = plane_disable,
+};
+
+static const struct drm_plane_helper_funcs cursor_helper_funcs = {
+	.prepare_fb = drm_gem_plane_helper_prepare_fb,
+	.atomic_check = plane_check,
+	.atomic_update = plane_update,
+	.atomic_disable = plane_disable,
+	.atomic_async_check = cursor_async_check,
+	.atomic_async_update = cursor_async_update,
 };
 
 /* DRM has asynchronous flips of primary planes only. */
@@ -347,7 +408,8 @@ struct drm_plane *movgem_plane_create(struct movgem_kms *kms,
 
 	plane->crtc = crtc;
 	plane->index = index;
-	drm_plane_helper_add(&plane->base, &plane_helper_funcs);
+	drm_plane_helper_add(&plane->base, index == MOVGEM_LAYER_CURSOR ?
+			     &cursor_helper_funcs : &plane_helper_funcs);
 	/* Compositors want to tell; a frame is composed as a whole anyway. */
 	drm_plane_enable_fb_damage_clips(&plane->base);
 
