@@ -216,11 +216,11 @@ static void test_jobs(bool pages)
 	rig_start(&rig);
 	rig_wait_work(&rig, pages ? 64 : 0, 1);
 	mover_start(rig.fd);
-	for (round = 0; pages && round < 8; round++)
+	for (round = 0; pages && round < movgem_rounds(8); round++)
 		rig_migrate(&rig);
 	while (movgem_stat(rig.fd, "pt_moved") - moved < movgem_rounds(1000))
 		usleep(1000);
-	rig_wait_work(&rig, pages ? 10000 : 0, 50);
+	rig_wait_work(&rig, pages ? movgem_rounds(10000) : 0, movgem_rounds(50));
 	igt_stop_helper(&mover);
 	rig_stop(&rig);
 	igt_info("%" PRIu64 " tables moved, %" PRIu64 " pages; jobs %" PRIu64 "\n",
@@ -258,7 +258,7 @@ static void test_soft_offline(void)
 		for (j = 0; j < count; j++)
 			left += (before[i].level & 0x80) &&
 				after[j].pfn == before[i].pfn;
-	rig_wait_work(&rig, 0, 50);
+	rig_wait_work(&rig, 0, movgem_rounds(50));
 	rig_stop(&rig);
 	igt_info("%u of %u frames taken\n", taken, count);
 	rig_check(&rig);
