@@ -247,7 +247,8 @@ static enum hrtimer_restart vblank(struct hrtimer *timer)
 	/* More than one if the machine is slow: they have been all the same. */
 	hrtimer_set_expires(timer, ktime_sub(hrtimer_get_expires(timer),
 					     crtc->late));
-	passed = hrtimer_forward_now(timer, crtc->period);
+	passed = hrtimer_forward(timer, ktime_sub(ktime_get(), crtc->late),
+				 crtc->period);
 	due = ktime_sub(hrtimer_get_expires(timer), crtc->period);
 
 	crtc->late = min(READ_ONCE(crtc->late_us) * (s64)NSEC_PER_USEC,
