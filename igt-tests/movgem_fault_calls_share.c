@@ -12,7 +12,6 @@
 
 #include "igt.h"
 #include "igt_kmod.h"
-#include "igt_syncobj.h"
 #include "movgem_fault_calls.h"
 #include "movgem_fault_rig.h"
 
@@ -174,8 +173,7 @@ static void prepare_sync_file(struct fault_state *st)
 {
 	with_dma_buf(st);
 	movgem_gate_shut(&st->gate, st->fd);
-	st->file = syncobj_handle_to_fd(st->fd, st->gate.syncobj,
-					DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+	st->file = movgem_syncobj_file(st->fd, st->gate.syncobj);
 }
 
 static int call_sync_file(struct fault_state *st)

@@ -766,8 +766,7 @@ static void test_close_in_order(int fd)
 		syncs[1] = movgem_sync_signal(done[second], 0);
 		movgem_stream_submit(&rig.s, queue, syncs, 2);
 		for (int i = 0; i < files; i++)
-			file[i] = syncobj_handle_to_fd(own, done[i],
-					DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+			file[i] = movgem_syncobj_file(own, done[i]);
 		munmap(bad.map, bad.size);
 		munmap(rig.s.map, rig.s.size);
 		munmap(rig.map, MOVGEM_PAGE);

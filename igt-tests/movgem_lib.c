@@ -484,6 +484,11 @@ int __movgem_submit(int fd, uint32_t queue, uint64_t addr, uint32_t size,
 	return movgem_ioctl(fd, DRM_IOCTL_MOVGEM_SUBMIT, &args);
 }
 
+int movgem_syncobj_file(int fd, uint32_t syncobj)
+{
+	return syncobj_handle_to_fd(fd, syncobj, DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+}
+
 int movgem_syncobj_result(int fd, uint32_t syncobj)
 {
 	struct sync_file_info info = { };
@@ -492,8 +497,7 @@ int movgem_syncobj_result(int fd, uint32_t syncobj)
 	igt_assert_f(syncobj_wait(fd, &syncobj, 1, movgem_deadline(MOVGEM_LONG_NS),
 				  DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT, NULL),
 		     "a fence never signalled\n");
-	file = syncobj_handle_to_fd(fd, syncobj,
-				    DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+	file = movgem_syncobj_file(fd, syncobj);
 	do_ioctl(file, SYNC_IOC_FILE_INFO, &info);
 	close(file);
 	igt_assert_neq(info.status, 0);

@@ -183,6 +183,8 @@ void movgem_queue_state(int fd, uint32_t queue, struct drm_movgem_queue_state *s
 int __movgem_submit(int fd, uint32_t queue, uint64_t addr, uint32_t size,
 		    const struct drm_movgem_sync *syncs, uint32_t sync_count);
 
+/* A syncobj's fence as a sync_file; closed by the caller. */
+int movgem_syncobj_file(int fd, uint32_t syncobj);
 /* Waits for a syncobj's fence; returns 0 or the error that is on the fence. */
 int movgem_syncobj_result(int fd, uint32_t syncobj);
 /* The same of a timeline point. */

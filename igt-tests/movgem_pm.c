@@ -298,8 +298,7 @@ static void test_flip_waits(int fd)
 	timeout = set_job_timeout("2000");
 	movgem_gate_shut(&gate, other);
 	reset_job_timeout(timeout);
-	commit.in_fence = syncobj_handle_to_fd(other, gate.syncobj,
-					       DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+	commit.in_fence = movgem_syncobj_file(other, gate.syncobj);
 	igt_assert_eq(__kms_show(&kms, &scene[1], &commit), 0);
 	close(commit.in_fence);
 	sleep_once();

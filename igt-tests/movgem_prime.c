@@ -253,8 +253,7 @@ static void test_sync_files(int fd)
 
 		movgem_gate_shut(&gate, fd);
 		/* In: the gate's fence becomes one that others wait for... */
-		in.fd = syncobj_handle_to_fd(fd, gate.syncobj,
-					     DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+		in.fd = movgem_syncobj_file(fd, gate.syncobj);
 		do_ioctl(dmabuf, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &in);
 		close(in.fd);
 		wait = __movgem_bo_wait(fd, handle, 0);

@@ -667,8 +667,7 @@ static void test_cpu_access(void)
 		bool held;
 
 		movgem_gate_shut(&gate, fd_a);
-		in.fd = syncobj_handle_to_fd(fd_a, gate.syncobj,
-					     DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+		in.fd = movgem_syncobj_file(fd_a, gate.syncobj);
 		do_ioctl(dmabuf, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &in);
 		close(in.fd);
 		alarm(1);

@@ -157,10 +157,8 @@ static void test_busy(void)
 
 	movgem_gate_shut(&gate, fd);
 	sync = movgem_stream_submit_sync(&gate.s, gate.queue);
-	files[0] = syncobj_handle_to_fd(fd, gate.syncobj,
-					DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
-	files[1] = syncobj_handle_to_fd(fd, sync,
-					DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+	files[0] = movgem_syncobj_file(fd, gate.syncobj);
+	files[1] = movgem_syncobj_file(fd, sync);
 	unbind();
 	bind_again();
 	/* The fences are seen through another device. */
@@ -238,8 +236,7 @@ static void test_display(void)
 
 	/* The flip waits for a job of the same device. */
 	movgem_gate_shut(&gate, fd);
-	commit.in_fence = syncobj_handle_to_fd(fd, gate.syncobj,
-					       DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+	commit.in_fence = movgem_syncobj_file(fd, gate.syncobj);
 	igt_assert_eq(__kms_show(&kms, &scene, &commit), 0);
 	close(commit.in_fence);
 	unbind();

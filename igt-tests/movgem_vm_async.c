@@ -261,8 +261,7 @@ static void test_sync_waits(int fd)
 		igt_assert_eq(pipe2(p, O_NONBLOCK), 0);
 		movgem_gate_shut(&gate, fd);
 		/* The gate's own syncobj goes with it, before a slow child calls. */
-		fence = syncobj_handle_to_fd(fd, gate.syncobj,
-					     DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+		fence = movgem_syncobj_file(fd, gate.syncobj);
 		syncobj_import_sync_file(fd, wait, fence);
 		close(fence);
 		sync = movgem_sync_wait(wait, 0);
