@@ -12,7 +12,6 @@
 #include <xf86drmMode.h>
 
 #include "igt.h"
-#include "igt_syncobj.h"
 #include "movgem_kms_rig.h"
 #include "movgem_rig.h"
 
@@ -55,28 +54,6 @@ IGT_TEST_DESCRIPTION("Flips that do not wait for a vblank.");
 
 static struct kms_rig rig;
 
-/* Two pictures of a mode; the first is shown. */
-struct pair {
-	struct kms_scene scenes[2];
-	struct kms_fb fbs[2];
-};
-
-static void pair_init(struct pair *pair, drmModeModeInfo mode)
-{
-	for (int i = 0; i < 2; i++) {
-		kms_full_screen(&rig, &pair->scenes[i], &pair->fbs[i], mode);
-		kms_fb_draw(&pair->fbs[i], i);
-	}
-	kms_show(&rig, &pair->scenes[0]);
-}
-
-static void pair_fini(struct pair *pair)
-{
-	kms_off(&rig);
-	for (int i = 0; i < 2; i++)
-		kms_fb_fini(&pair->fbs[i]);
-}
-
 /* Flips by one call or the other, and waits for the event. */
 static unsigned int flip(int fd, const struct kms_fb *fb, bool atomic)
 {
@@ -92,14 +69,14 @@ static unsigned int flip(int fd, const struct kms_fb *fb, bool atomic)
 static void test_sooner(int fd)
 {
 	uint64_t cap = 0;
-	struct pair pair;
+	struct kms_pair pair;
 
 	igt_assert_eq(drmGetCap(fd, DRM_CAP_ASYNC_PAGE_FLIP, &cap), 0);
 	igt_assert_eq_u64(cap, 1);
 	igt_assert_eq(drmGetCap(fd, DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP, &cap), 0);
 	igt_assert_eq_u64(cap, 1);
 
-	pair_init(&pair, kms_slow_mode(&rig));
+	kms_pair_init(&rig, &pair, kms_slow_mode(&rig));
 	for (int atomic = 0; atomic < 2; atomic++) {
 		unsigned int first = flip(fd, &pair.fbs[1], atomic), last = first;
 
@@ -117,7 +94,7 @@ static void test_sooner(int fd)
 		kms_show(&rig, &pair.scenes[1]);
 		kms_expect(&rig, &pair.scenes[1]);
 	}
-	pair_fini(&pair);
+	kms_pair_fini(&rig, &pair);
 }
 
 static void test_fences(int fd)
@@ -128,16 +105,15 @@ static void test_fences(int fd)
 		.user_data = 3,
 	};
 	struct movgem_gate gate;
-	struct pair pair;
+	struct kms_pair pair;
 
-	pair_init(&pair, kms_small_mode(&rig));
+	kms_pair_init(&rig, &pair, kms_small_mode(&rig));
 	movgem_gate_loop(n) {
 		bool early, held;
 
 		kms_show(&rig, &pair.scenes[0]);
 		movgem_gate_shut(&gate, fd);
-		commit.in_fence = syncobj_handle_to_fd(fd, gate.syncobj,
-						       DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+		commit.in_fence = movgem_syncobj_file(fd, gate.syncobj);
 		igt_assert_eq(__kms_flip(&rig, &pair.fbs[1], &commit), 0);
 		close(commit.in_fence);
 		/* A flip that does not wait is done by then, mostly. */
@@ -151,7 +127,7 @@ static void test_fences(int fd)
 			break;
 		}
 	}
-	pair_fini(&pair);
+	kms_pair_fini(&rig, &pair);
 }
 
 /* All CRCs that there are by now have to be these. */
@@ -171,10 +147,10 @@ static void expect_crcs(int file, uint32_t want)
 static void test_back_buffer(int fd)
 {
 	uint32_t want, frame = 0, last;
-	struct pair pair;
+	struct kms_pair pair;
 	int file;
 
-	pair_init(&pair, kms_mode(&rig, 1920, 1080));
+	kms_pair_init(&rig, &pair, kms_mode(&rig, 1920, 1080));
 	kms_fb_draw(&pair.fbs[1], 0);
 	want = kms_reference_crc(&pair.scenes[0]);
 	kms_expect(&rig, &pair.scenes[0]);
@@ -193,7 +169,7 @@ static void test_back_buffer(int fd)
 		igt_assert_eq_u32(kms_crc_read(file, &frame), want);
 	igt_assert_lt_u32(last, frame);
 	close(file);
-	pair_fini(&pair);
+	kms_pair_fini(&rig, &pair);
 }
 
 static void test_copy_is_whole(int fd)
@@ -202,12 +178,12 @@ static void test_copy_is_whole(int fd)
 		.flags = DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT,
 	};
 	struct kms_fb copy;
-	struct pair pair;
+	struct kms_pair pair;
 	uint32_t *want[2];
 
 	kms_fb_init(&copy, fd, 1280, 800, DRM_FORMAT_XRGB8888);
 	commit.writeback = &copy;
-	pair_init(&pair, kms_mode(&rig, 1280, 800));
+	kms_pair_init(&rig, &pair, kms_mode(&rig, 1280, 800));
 	for (int i = 0; i < 2; i++)
 		want[i] = kms_reference(&pair.scenes[i]);
 	for (int i = 0; i < 4; i++) {
@@ -223,16 +199,16 @@ static void test_copy_is_whole(int fd)
 	kms_expect(&rig, &pair.scenes[0]);
 	for (int i = 0; i < 2; i++)
 		free(want[i]);
-	pair_fini(&pair);
+	kms_pair_fini(&rig, &pair);
 	kms_fb_fini(&copy);
 }
 
 static void test_cursor(int fd)
 {
 	struct kms_fb cursor;
-	struct pair pair;
+	struct kms_pair pair;
 
-	pair_init(&pair, kms_small_mode(&rig));
+	kms_pair_init(&rig, &pair, kms_small_mode(&rig));
 	kms_fb_init(&cursor, fd, 64, 64, DRM_FORMAT_ARGB8888);
 	kms_fb_draw(&cursor, 9);
 	igt_assert_eq(drmModeSetCursor(fd, rig.crtc, cursor.handle, 64, 64), 0);
@@ -246,7 +222,7 @@ static void test_cursor(int fd)
 		if (i % 4 == 0)
 			kms_expect(&rig, scene);
 	}
-	pair_fini(&pair);
+	kms_pair_fini(&rig, &pair);
 	kms_fb_fini(&cursor);
 }
 

@@ -7,12 +7,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <xf86drm.h>
 
 #include "igt.h"
-#include "igt_syncobj.h"
 #include "movgem_kms_flips.h"
 #include "movgem_kms_rig.h"
 #include "movgem_rig.h"
@@ -25,22 +23,18 @@ static void test_flip(int fd)
 	struct kms_commit commit = {
 		.flags = DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT,
 	};
-	struct kms_scene scene, other;
 	unsigned int last = 0, seq;
-	struct kms_fb fb, fb2;
+	struct kms_pair pair;
 
-	kms_full_screen(&rig, &scene, &fb, kms_small_mode(&rig));
-	kms_full_screen(&rig, &other, &fb2, kms_small_mode(&rig));
-	kms_fb_draw(&fb2, 2);
-	kms_show(&rig, &scene);
+	kms_pair_init(&rig, &pair, kms_small_mode(&rig));
 	for (int i = 0; i < 10; i++) {
-		const struct kms_scene *next = i % 2 ? &scene : &other;
+		const struct kms_scene *next = &pair.scenes[!(i % 2)];
 
 		if (i < 5) {
 			commit.user_data = 100 + i;
 			igt_assert_eq(__kms_show(&rig, next, &commit), 0);
 		} else {
-			igt_assert_eq(drmModePageFlip(fd, rig.crtc, i % 2 ? fb.id : fb2.id,
+			igt_assert_eq(drmModePageFlip(fd, rig.crtc, pair.fbs[!(i % 2)].id,
 						      DRM_MODE_PAGE_FLIP_EVENT,
 						      (void *)(uintptr_t)(100 + i)), 0);
 		}
@@ -50,9 +44,7 @@ static void test_flip(int fd)
 		last = seq;
 		kms_expect(&rig, next);
 	}
-	kms_off(&rig);
-	kms_fb_fini(&fb2);
-	kms_fb_fini(&fb);
+	kms_pair_fini(&rig, &pair);
 }
 
 static void test_flip_fences(int fd)
@@ -62,22 +54,17 @@ static void test_flip_fences(int fd)
 		.fences = true,
 		.user_data = 7,
 	};
-	struct kms_scene scene, other;
 	struct movgem_gate gate;
-	struct kms_fb fb, fb2;
+	struct kms_pair pair;
 
-	kms_full_screen(&rig, &scene, &fb, kms_small_mode(&rig));
-	kms_full_screen(&rig, &other, &fb2, kms_small_mode(&rig));
-	kms_fb_draw(&fb2, 2);
-
+	kms_pair_init(&rig, &pair, kms_small_mode(&rig));
 	movgem_gate_loop(n) {
 		bool early, held;
 
-		kms_show(&rig, &scene);
+		kms_show(&rig, &pair.scenes[0]);
 		movgem_gate_shut(&gate, fd);
-		commit.in_fence = syncobj_handle_to_fd(fd, gate.syncobj,
-						       DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
-		igt_assert_eq(__kms_show(&rig, &other, &commit), 0);
+		commit.in_fence = movgem_syncobj_file(fd, gate.syncobj);
+		igt_assert_eq(__kms_show(&rig, &pair.scenes[1], &commit), 0);
 		close(commit.in_fence);
 		/* A flip that does not wait is done by then, mostly. */
 		usleep(200000);
@@ -85,15 +72,13 @@ static void test_flip_fences(int fd)
 		held = movgem_gate_open(&gate);
 		kms_event(&rig, 7);
 		igt_assert_eq(kms_fence_result(commit.out_fence), 0);
-		kms_expect(&rig, &other);
+		kms_expect(&rig, &pair.scenes[1]);
 		if (held) {
 			igt_assert_f(!early, "the flip was done before its fence signalled\n");
 			break;
 		}
 	}
-	kms_off(&rig);
-	kms_fb_fini(&fb2);
-	kms_fb_fini(&fb);
+	kms_pair_fini(&rig, &pair);
 }
 
 /*
@@ -102,24 +87,19 @@ static void test_flip_fences(int fd)
  */
 static void test_flip_back_buffer(int fd)
 {
-	drmModeModeInfo mode = kms_mode(&rig, 1920, 1080);
-	struct kms_scene scenes[2];
-	struct kms_fb fbs[2];
+	struct kms_pair pair;
 	uint32_t want[2];
 	int file;
 
-	for (int i = 0; i < 2; i++) {
-		kms_full_screen(&rig, &scenes[i], &fbs[i], mode);
-		kms_fb_draw(&fbs[i], i);
-		want[i] = kms_reference_crc(&scenes[i]);
-	}
-	kms_show(&rig, &scenes[0]);
+	kms_pair_init(&rig, &pair, kms_mode(&rig, 1920, 1080));
+	for (int i = 0; i < 2; i++)
+		want[i] = kms_reference_crc(&pair.scenes[i]);
 	file = kms_crc_open(&rig);
 	for (int i = 1; i < 10; i++) {
-		struct kms_fb *back = &fbs[!(i % 2)];
+		struct kms_fb *back = &pair.fbs[!(i % 2)];
 		uint32_t crc;
 
-		kms_show(&rig, &scenes[i % 2]);
+		kms_show(&rig, &pair.scenes[i % 2]);
 		/* It was on the screen until just now. */
 		memset(back->map, 0x55, back->size);
 		do {
@@ -130,9 +110,7 @@ static void test_flip_back_buffer(int fd)
 		kms_fb_draw(back, !(i % 2));
 	}
 	close(file);
-	kms_off(&rig);
-	for (int i = 0; i < 2; i++)
-		kms_fb_fini(&fbs[i]);
+	kms_pair_fini(&rig, &pair);
 }
 
 /* Whether the scene is on the screen, or will be after some frames. */
@@ -170,8 +148,7 @@ static void test_flip_cursor(int fd)
 
 		kms_show(&rig, &b.scene);
 		movgem_gate_shut(&gate, fd);
-		commit.in_fence = syncobj_handle_to_fd(fd, gate.syncobj,
-						       DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+		commit.in_fence = movgem_syncobj_file(fd, gate.syncobj);
 		igt_assert_eq(__kms_flip(&rig, &other, &commit), 0);
 		close(commit.in_fence);
 		scene = b.scene;
@@ -204,10 +181,7 @@ static void test_flip_cursor(int fd)
 
 static int64_t now_us(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000ll + now.tv_nsec / 1000;
+	return movgem_deadline(0) / 1000;
 }
 
 /* In us; back to none with 0. */
@@ -236,20 +210,15 @@ static void test_flip_late(int fd)
 		.flags = DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT,
 	};
 	unsigned int between = 0, tries;
-	struct kms_scene scenes[2];
-	struct kms_fb fbs[2];
+	struct kms_pair pair;
 
 	movgem_require_debugfs(fd);
-	for (int i = 0; i < 2; i++) {
-		kms_full_screen(&rig, &scenes[i], &fbs[i], kms_slow_mode(&rig));
-		kms_fb_draw(&fbs[i], i);
-	}
-	kms_show(&rig, &scenes[0]);
+	kms_pair_init(&rig, &pair, kms_slow_mode(&rig));
 	set_late(fd, late);
 	for (tries = 0; tries < 60 && between < 5; tries++) {
 		int64_t asked, due, shown;
 
-		igt_assert_eq(__kms_flip(&rig, &fbs[1], &commit), 0);
+		igt_assert_eq(__kms_flip(&rig, &pair.fbs[1], &commit), 0);
 		kms_event_time(&rig, 0, &shown);
 		due = shown + period;
 		asked = now_us();
@@ -261,7 +230,7 @@ static void test_flip_late(int fd)
 			usleep(due - asked);
 			asked = now_us();
 		}
-		igt_assert_eq(__kms_flip(&rig, &fbs[0], &commit), 0);
+		igt_assert_eq(__kms_flip(&rig, &pair.fbs[0], &commit), 0);
 		between += now_us() < due + late;
 		kms_event_time(&rig, 0, &shown);
 		igt_assert_f(asked <= shown, "shown %lld us before it was asked for\n",
@@ -269,10 +238,8 @@ static void test_flip_late(int fd)
 	}
 	set_late(fd, 0);
 	igt_assert_f(between >= 5, "%u of %u flips came in between\n", between, tries);
-	kms_expect(&rig, &scenes[0]);
-	kms_off(&rig);
-	for (int i = 0; i < 2; i++)
-		kms_fb_fini(&fbs[i]);
+	kms_expect(&rig, &pair.scenes[0]);
+	kms_pair_fini(&rig, &pair);
 }
 
 static const struct movgem_subtest tests[] = {

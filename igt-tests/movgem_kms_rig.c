@@ -634,6 +634,22 @@ void kms_full_screen(struct kms_rig *rig, struct kms_scene *scene, struct kms_fb
 	scene->layers[KMS_PRIMARY] = kms_whole(fb, 0, 0);
 }
 
+void kms_pair_init(struct kms_rig *rig, struct kms_pair *pair, drmModeModeInfo mode)
+{
+	for (int i = 0; i < 2; i++) {
+		kms_full_screen(rig, &pair->scenes[i], &pair->fbs[i], mode);
+		kms_fb_draw(&pair->fbs[i], i);
+	}
+	kms_show(rig, &pair->scenes[0]);
+}
+
+void kms_pair_fini(struct kms_rig *rig, struct kms_pair *pair)
+{
+	kms_off(rig);
+	for (int i = 0; i < 2; i++)
+		kms_fb_fini(&pair->fbs[i]);
+}
+
 void kms_blend_init(struct kms_rig *rig, struct kms_blend *b, uint32_t primary,
 		    uint32_t overlay)
 {

@@ -210,6 +210,15 @@ struct kms_blend {
 void kms_blend_init(struct kms_rig *rig, struct kms_blend *b, uint32_t primary,
 		    uint32_t overlay);
 void kms_blend_fini(struct kms_blend *b);
+
+/* Two pictures of a mode; the first is shown. */
+struct kms_pair {
+	struct kms_scene scenes[2];
+	struct kms_fb fbs[2];
+};
+
+void kms_pair_init(struct kms_rig *rig, struct kms_pair *pair, drmModeModeInfo mode);
+void kms_pair_fini(struct kms_rig *rig, struct kms_pair *pair);
 /* Shows a scene and has it copied, and looks at each pixel of the copy. */
 void kms_check_copy(struct kms_rig *rig, const struct kms_scene *scene, struct kms_fb *fb);
 
