@@ -217,7 +217,7 @@ static void test_bad_modes(int fd)
 	struct kms_scene scene, bad;
 	struct kms_fb fb;
 
-	kms_full_screen(&rig, &scene, &fb, kms_small_mode(&rig));
+	kms_full_screen(&rig, &scene, &fb, kms_small_mode());
 
 	bad = scene;
 	bad.mode.clock = 2000000;
@@ -303,7 +303,7 @@ static void test_vblank(int fd)
 	struct kms_fb fb;
 	double period;
 
-	kms_full_screen(&rig, &scene, &fb, kms_small_mode(&rig));
+	kms_full_screen(&rig, &scene, &fb, kms_small_mode());
 	kms_show(&rig, &scene);
 	period = 1000.0 * scene.mode.htotal * scene.mode.vtotal / scene.mode.clock;
 
@@ -331,7 +331,7 @@ static void test_crc_frames(int fd)
 	struct kms_fb fb;
 	int file;
 
-	kms_full_screen(&rig, &scene, &fb, kms_small_mode(&rig));
+	kms_full_screen(&rig, &scene, &fb, kms_small_mode());
 	kms_show(&rig, &scene);
 	want = kms_reference_crc(&scene);
 	file = kms_crc_open(&rig);
@@ -349,13 +349,14 @@ static void test_crc_frames(int fd)
 static void test_blend(int fd)
 {
 	static const struct { int x, y; } places[] = {
-		{ 600, 450 }, { -30, -30 }, { 100, 60 }, { 639, 479 },
+		{ KMS_WIDTH - 40, KMS_HEIGHT - 30 }, { -30, -30 }, { 100, 60 },
+		{ KMS_WIDTH - 1, KMS_HEIGHT - 1 },
 	};
 	struct kms_fb copy;
 	struct kms_blend b;
 
 	kms_blend_init(&rig, &b, DRM_FORMAT_XRGB8888, DRM_FORMAT_ARGB8888);
-	kms_fb_init(&copy, fd, 640, 480, DRM_FORMAT_XRGB8888);
+	kms_fb_init(&copy, fd, KMS_WIDTH, KMS_HEIGHT, DRM_FORMAT_XRGB8888);
 	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
 		b.scene.layers[KMS_CURSOR].x = places[i].x;
 		b.scene.layers[KMS_CURSOR].y = places[i].y;
@@ -364,7 +365,7 @@ static void test_blend(int fd)
 	}
 	/* Black where there is nothing, and nothing where it is off the screen. */
 	b.scene.layers[KMS_PRIMARY].fb = NULL;
-	b.scene.layers[KMS_CURSOR].x = 640;
+	b.scene.layers[KMS_CURSOR].x = KMS_WIDTH;
 	kms_show(&rig, &b.scene);
 	kms_expect(&rig, &b.scene);
 	kms_off(&rig);
@@ -379,7 +380,7 @@ static void test_formats(int fd)
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(formats); i++) {
 		kms_blend_init(&rig, &b, formats[i], formats[(i + 1) % ARRAY_SIZE(formats)]);
-		kms_fb_init(&copy, fd, 640, 480, formats[i]);
+		kms_fb_init(&copy, fd, KMS_WIDTH, KMS_HEIGHT, formats[i]);
 		kms_check_copy(&rig, &b.scene, &copy);
 		kms_expect(&rig, &b.scene);
 		kms_off(&rig);
@@ -421,7 +422,7 @@ static void test_gamma(int fd)
 	struct kms_scene scene;
 	struct kms_fb fb;
 
-	kms_full_screen(&rig, &scene, &fb, kms_small_mode(&rig));
+	kms_full_screen(&rig, &scene, &fb, kms_small_mode());
 	for (int i = 0; i < 256; i++) {
 		lut[i] = (struct drm_color_lut) {
 			.red = 0xffff - i * 0x101,
@@ -600,11 +601,11 @@ static void test_import(int fd)
 	int other, dmabuf;
 	struct kms_fb fb = {
 		.fd = fd,
-		.width = 640,
-		.height = 480,
+		.width = KMS_WIDTH,
+		.height = KMS_HEIGHT,
 		.format = DRM_FORMAT_XRGB8888,
 	};
-	struct kms_scene scene = { .mode = kms_small_mode(&rig) };
+	struct kms_scene scene = { .mode = kms_small_mode() };
 	uint32_t theirs;
 	uint64_t offset;
 
@@ -612,8 +613,8 @@ static void test_import(int fd)
 		igt_kmod_load("vgem", NULL);
 	other = movgem_open_other("vgem");
 	igt_require_f(other >= 0, "no vgem device: the module is not there or does not load\n");
-	igt_assert_eq(drmModeCreateDumbBuffer(other, 640, 480, 32, 0, &theirs, &fb.pitch,
-					      &fb.size), 0);
+	igt_assert_eq(drmModeCreateDumbBuffer(other, KMS_WIDTH, KMS_HEIGHT, 32, 0, &theirs,
+					      &fb.pitch, &fb.size), 0);
 	igt_assert_eq(drmModeMapDumbBuffer(other, theirs, &offset), 0);
 	fb.map = mmap(NULL, fb.size, PROT_READ | PROT_WRITE, MAP_SHARED, other, offset);
 	igt_assert(fb.map != MAP_FAILED);
@@ -646,7 +647,7 @@ static void test_closed_while_on(int fd)
 	file = movgem_reopen(fd);
 	drmSetMaster(file);
 	kms_rig_init(&rig, file);
-	kms_full_screen(&rig, &scene, &fb, kms_small_mode(&rig));
+	kms_full_screen(&rig, &scene, &fb, kms_small_mode());
 	kms_show(&rig, &scene);
 	kms_expect(&rig, &scene);
 	munmap(fb.map, fb.size);
@@ -656,7 +657,7 @@ static void test_closed_while_on(int fd)
 	igt_assert_eq(drmSetMaster(fd), 0);
 
 	/* And it can be used again. */
-	kms_full_screen(&rig, &scene, &fb, kms_small_mode(&rig));
+	kms_full_screen(&rig, &scene, &fb, kms_small_mode());
 	kms_show(&rig, &scene);
 	kms_expect(&rig, &scene);
 	kms_off(&rig);

@@ -107,7 +107,7 @@ static void test_fences(int fd)
 	struct movgem_gate gate;
 	struct kms_pair pair;
 
-	kms_pair_init(&rig, &pair, kms_small_mode(&rig));
+	kms_pair_init(&rig, &pair, kms_small_mode());
 	movgem_gate_loop(n) {
 		bool early, held;
 
@@ -208,7 +208,7 @@ static void test_cursor(int fd)
 	struct kms_fb cursor;
 	struct kms_pair pair;
 
-	kms_pair_init(&rig, &pair, kms_small_mode(&rig));
+	kms_pair_init(&rig, &pair, kms_small_mode());
 	kms_fb_init(&cursor, fd, 64, 64, DRM_FORMAT_ARGB8888);
 	kms_fb_draw(&cursor, 9);
 	igt_assert_eq(drmModeSetCursor(fd, rig.crtc, cursor.handle, 64, 64), 0);

@@ -76,7 +76,7 @@ static void test_degamma(int fd)
 
 	make_lut(degamma, 1);
 	make_lut(gamma, 2);
-	kms_full_screen(&rig, &plain, &fb, kms_small_mode(&rig));
+	kms_full_screen(&rig, &plain, &fb, kms_small_mode());
 	scene = plain;
 	scene.degamma = degamma;
 	expect_other(&scene, &plain);
@@ -112,7 +112,7 @@ static void test_ctm(int fd)
 	struct kms_scene scene, plain;
 	struct kms_fb fb;
 
-	kms_full_screen(&rig, &plain, &fb, kms_small_mode(&rig));
+	kms_full_screen(&rig, &plain, &fb, kms_small_mode());
 	scene = plain;
 	for (unsigned int i = 0; i < ARRAY_SIZE(matrices); i++) {
 		scene.ctm = &matrices[i];
@@ -138,7 +138,7 @@ static void test_all(int fd)
 	make_lut(degamma, 3);
 	make_lut(gamma, 4);
 	kms_blend_init(&rig, &b, DRM_FORMAT_XRGB8888, DRM_FORMAT_ARGB8888);
-	kms_fb_init(&copy, fd, 640, 480, DRM_FORMAT_XRGB8888);
+	kms_fb_init(&copy, fd, KMS_WIDTH, KMS_HEIGHT, DRM_FORMAT_XRGB8888);
 	b.scene.degamma = degamma;
 	b.scene.ctm = &matrices[3];
 	b.scene.lut = gamma;
@@ -164,7 +164,7 @@ static void test_kept(int fd)
 
 	make_lut(degamma, 5);
 	for (int i = 0; i < 2; i++) {
-		kms_full_screen(&rig, &scenes[i], &fbs[i], kms_small_mode(&rig));
+		kms_full_screen(&rig, &scenes[i], &fbs[i], kms_small_mode());
 		kms_fb_draw(&fbs[i], i);
 		scenes[i].degamma = degamma;
 		scenes[i].ctm = &matrices[1];
@@ -199,7 +199,7 @@ static void test_legacy(int fd)
 
 	make_lut(degamma, 6);
 	make_lut(gamma, 7);
-	kms_full_screen(&rig, &scene, &fb, kms_small_mode(&rig));
+	kms_full_screen(&rig, &scene, &fb, kms_small_mode());
 	scene.degamma = degamma;
 	scene.ctm = &matrices[0];
 	kms_show(&rig, &scene);
@@ -245,7 +245,7 @@ static void test_bad_blobs(int fd)
 	struct kms_scene scene;
 	struct kms_fb fb;
 
-	kms_full_screen(&rig, &scene, &fb, kms_small_mode(&rig));
+	kms_full_screen(&rig, &scene, &fb, kms_small_mode());
 	scene.ctm = &matrices[0];
 	kms_show(&rig, &scene);
 	for (int i = 0; i < 2; i++) {

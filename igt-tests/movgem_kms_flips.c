@@ -26,7 +26,7 @@ static void test_flip(int fd)
 	unsigned int last = 0, seq;
 	struct kms_pair pair;
 
-	kms_pair_init(&rig, &pair, kms_small_mode(&rig));
+	kms_pair_init(&rig, &pair, kms_small_mode());
 	for (int i = 0; i < 10; i++) {
 		const struct kms_scene *next = &pair.scenes[!(i % 2)];
 
@@ -57,7 +57,7 @@ static void test_flip_fences(int fd)
 	struct movgem_gate gate;
 	struct kms_pair pair;
 
-	kms_pair_init(&rig, &pair, kms_small_mode(&rig));
+	kms_pair_init(&rig, &pair, kms_small_mode());
 	movgem_gate_loop(n) {
 		bool early, held;
 
@@ -139,7 +139,7 @@ static void test_flip_cursor(int fd)
 	struct kms_blend b;
 
 	kms_blend_init(&rig, &b, DRM_FORMAT_XRGB8888, DRM_FORMAT_ARGB8888);
-	kms_fb_init(&other, fd, 640, 480, DRM_FORMAT_XRGB8888);
+	kms_fb_init(&other, fd, KMS_WIDTH, KMS_HEIGHT, DRM_FORMAT_XRGB8888);
 	kms_fb_draw(&other, 9);
 	kms_fb_init(&cursor, fd, 64, 64, DRM_FORMAT_ARGB8888);
 	kms_fb_draw(&cursor, 10);

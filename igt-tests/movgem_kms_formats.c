@@ -73,8 +73,8 @@ static void test_planes(int fd)
 	struct kms_fb fb, copy;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(formats); i++) {
-		kms_full_screen(&rig, &scene, &fb, kms_small_mode(&rig));
-		kms_fb_init(&copy, fd, 640, 480, formats[i]);
+		kms_full_screen(&rig, &scene, &fb, kms_small_mode());
+		kms_fb_init(&copy, fd, KMS_WIDTH, KMS_HEIGHT, formats[i]);
 		for (int plane = 0; plane < KMS_PLANES; plane++) {
 			bool has = plane != KMS_CURSOR;
 
@@ -194,7 +194,7 @@ static void test_nv12_layouts(int fd)
 		{ 1, 3, { .chroma_pitch = 5, .split = true } },
 		{ 3, 1, { .split = true } },
 	};
-	struct kms_scene scene = { .mode = kms_small_mode(&rig) };
+	struct kms_scene scene = { .mode = kms_small_mode() };
 	uint64_t faulted;
 
 	movgem_require_debugfs(fd);

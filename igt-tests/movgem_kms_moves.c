@@ -112,7 +112,7 @@ static void test_scanout_moves(int fd)
  */
 static void test_write_after_move(int fd)
 {
-	struct kms_scene scene = { .mode = kms_small_mode(&rig) };
+	struct kms_scene scene = { .mode = kms_small_mode() };
 	struct kms_fb fb;
 	uint64_t id;
 
@@ -142,7 +142,7 @@ static void test_writeback_moves(int fd)
 
 	require_moves(fd);
 	kms_blend_init(&rig, &b, DRM_FORMAT_XRGB8888, DRM_FORMAT_ARGB8888);
-	kms_fb_init(&copy, fd, 640, 480, DRM_FORMAT_XRGB8888);
+	kms_fb_init(&copy, fd, KMS_WIDTH, KMS_HEIGHT, DRM_FORMAT_XRGB8888);
 	moved = movgem_bo_moved(fd, copy.handle);
 	mover_start(&mover, fd, movgem_bo_id(fd, copy.handle), false);
 	for (int i = 0; i < 5; i++) {
@@ -160,7 +160,7 @@ static void test_writeback_moves(int fd)
 static void test_nv12_moves(int fd)
 {
 	static const struct kms_nv12 layout = { .split = true };
-	struct kms_scene scene = { .mode = kms_small_mode(&rig) };
+	struct kms_scene scene = { .mode = kms_small_mode() };
 	uint64_t ids[2], sizes[2], moved;
 	uint32_t handles[2], want;
 	struct mover mover;
@@ -168,7 +168,7 @@ static void test_nv12_moves(int fd)
 	int file;
 
 	require_moves(fd);
-	kms_fb_init_nv12(&fb, fd, 640, 480, &layout);
+	kms_fb_init_nv12(&fb, fd, KMS_WIDTH, KMS_HEIGHT, &layout);
 	kms_fb_draw(&fb, 4);
 	scene.layers[KMS_PRIMARY] = kms_whole(&fb, 0, 0);
 	want = kms_reference_crc(&scene);
@@ -204,13 +204,13 @@ static void test_nv12_moves(int fd)
 static void test_nv12_kept(int fd)
 {
 	static const struct kms_nv12 layout = { .split = true };
-	struct kms_scene scene = { .mode = kms_small_mode(&rig) };
+	struct kms_scene scene = { .mode = kms_small_mode() };
 	uint64_t before = movgem_bo_count(fd);
 	uint32_t retained, want;
 	drmModeFB2 *got;
 	struct kms_fb fb;
 
-	kms_fb_init_nv12(&fb, fd, 640, 480, &layout);
+	kms_fb_init_nv12(&fb, fd, KMS_WIDTH, KMS_HEIGHT, &layout);
 	kms_fb_draw(&fb, 6);
 	scene.layers[KMS_PRIMARY] = kms_whole(&fb, 0, 0);
 	want = kms_reference_crc(&scene);
@@ -243,7 +243,7 @@ static void expect_held(int fd, uint64_t id, const char *how, uint32_t want)
 	char text[64] = "";
 
 	igt_assert_fd(file);
-	len = snprintf(text, sizeof(text), "%llu 10 8 %s", (unsigned long long)id, how);
+	len = snprintf(text, sizeof(text), "%llu 1 8 %s", (unsigned long long)id, how);
 	igt_assert_eq(write(file, text, len), len);
 	memset(text, 0, sizeof(text));
 	igt_assert_lt(0, read(file, text, sizeof(text) - 1));
@@ -256,7 +256,12 @@ static void expect_held(int fd, uint64_t id, const char *how, uint32_t want)
 
 static void test_held_pages(int fd)
 {
-	static const struct kms_nv12 layout = { .split = true };
+	/* More pages than the display's TLB has entries, a page for each line. */
+	static const struct kms_nv12 layout = {
+		.pitch = MOVGEM_PAGE,
+		.chroma_pitch = MOVGEM_PAGE,
+		.split = true,
+	};
 	static const char * const how[] = { "isolate", "quiesce" };
 	struct kms_scene scene;
 	struct kms_fb fb;
@@ -264,7 +269,7 @@ static void test_held_pages(int fd)
 	uint64_t id;
 
 	require_moves(fd);
-	kms_full_screen(&rig, &scene, &fb, kms_small_mode(&rig));
+	kms_full_screen(&rig, &scene, &fb, kms_small_mode());
 	kms_show(&rig, &scene);
 	/* Not later: the CPU would take the pages back. */
 	want = kms_reference_crc(&scene);
@@ -275,7 +280,7 @@ static void test_held_pages(int fd)
 	kms_fb_fini(&fb);
 
 	/* Either BO of NV12, read in lines and in columns. */
-	kms_fb_init_nv12(&fb, fd, 640, 480, &layout);
+	kms_fb_init_nv12(&fb, fd, KMS_WIDTH, KMS_HEIGHT, &layout);
 	kms_fb_draw(&fb, 3);
 	scene.layers[KMS_PRIMARY] = kms_whole(&fb, 0, 0);
 	want = kms_reference_crc(&scene);
@@ -283,8 +288,8 @@ static void test_held_pages(int fd)
 	expect_held(fd, movgem_bo_id(fd, fb.handle), how[1], want);
 	expect_held(fd, movgem_bo_id(fd, fb.chroma.handle), how[1], want);
 	scene.layers[KMS_PRIMARY].rotation = DRM_MODE_ROTATE_90;
-	scene.layers[KMS_PRIMARY].screen_w = 640;
-	scene.layers[KMS_PRIMARY].screen_h = 480;
+	scene.layers[KMS_PRIMARY].screen_w = KMS_WIDTH;
+	scene.layers[KMS_PRIMARY].screen_h = KMS_HEIGHT;
 	want = kms_reference_crc(&scene);
 	kms_show(&rig, &scene);
 	expect_held(fd, movgem_bo_id(fd, fb.chroma.handle), how[0], want);
@@ -321,7 +326,7 @@ static void test_not_purged(int fd)
 	uint32_t retained;
 	struct kms_fb fb;
 
-	kms_full_screen(&rig, &scene, &fb, kms_small_mode(&rig));
+	kms_full_screen(&rig, &scene, &fb, kms_small_mode());
 	igt_assert_eq(__movgem_bo_madvise(fd, fb.handle, DRM_MOVGEM_MADV_DONTNEED, &retained),
 		      -EBUSY);
 

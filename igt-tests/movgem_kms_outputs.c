@@ -113,7 +113,7 @@ static void test_own_objects(void)
 	for (int i = 0; i < KMS_PLANES; i++)
 		igt_assert(rigs[0].planes[i] != rigs[1].planes[i]);
 
-	kms_full_screen(&rigs[0], &scene, &fb, kms_small_mode(&rigs[0]));
+	kms_full_screen(&rigs[0], &scene, &fb, kms_small_mode());
 	commit.flags |= DRM_MODE_ATOMIC_TEST_ONLY;
 	igt_assert_eq(__kms_show(&rigs[0], &scene, &commit), 0);
 	mixed = rigs[0];
@@ -169,7 +169,7 @@ static void test_power(void)
 	igt_require_f(movgem_power_auto(fd, DELAY_MS), "no runtime PM\n");
 	movgem_power_wait_off(fd);
 	for (int i = 0; i < 2; i++)
-		kms_full_screen(&rigs[i], &scenes[i], &fbs[i], kms_small_mode(&rigs[i]));
+		kms_full_screen(&rigs[i], &scenes[i], &fbs[i], kms_small_mode());
 	for (int first = 0; first < 2; first++) {
 		for (int i = 0; i < 2; i++)
 			kms_show(&rigs[i], &scenes[i]);
@@ -196,7 +196,7 @@ static void test_at_once(void)
 	for (int i = 0; i < 2; i++) {
 		for (int k = 0; k < 2; k++) {
 			kms_full_screen(&rigs[k], &scenes[i][k], &fbs[i][k],
-					kms_small_mode(&rigs[k]));
+					kms_small_mode());
 			kms_fb_draw(&fbs[i][k], 2 * i + k);
 		}
 	}
@@ -244,7 +244,7 @@ static void test_moves(void)
 	movgem_require_debugfs(fd);
 	igt_require_f(movgem_can_move(fd), "pages do not move\n");
 	kms_blend_init(&rigs[0], &b, DRM_FORMAT_XRGB8888, DRM_FORMAT_ARGB8888);
-	kms_full_screen(&rigs[1], &other, &fb, kms_small_mode(&rigs[1]));
+	kms_full_screen(&rigs[1], &other, &fb, kms_small_mode());
 	other.layers[KMS_OVERLAY] = kms_whole(&b.fbs[KMS_OVERLAY], 111, 222);
 	want[0] = kms_reference_crc(&b.scene);
 	want[1] = kms_reference_crc(&other);
@@ -288,7 +288,7 @@ static void test_unbind(void)
 	int fd = open_both();
 
 	for (int i = 0; i < 2; i++) {
-		kms_full_screen(&rigs[i], &scenes[i], &fbs[i], kms_small_mode(&rigs[i]));
+		kms_full_screen(&rigs[i], &scenes[i], &fbs[i], kms_small_mode());
 		kms_show(&rigs[i], &scenes[i]);
 	}
 	igt_assert_eq(movgem_device_bind(DEVICE, false), 0);
@@ -300,7 +300,7 @@ static void test_unbind(void)
 	igt_assert_eq(movgem_device_bind(DEVICE, true), 0);
 	fd = open_both();
 	for (int i = 0; i < 2; i++) {
-		kms_full_screen(&rigs[i], &scenes[i], &fbs[i], kms_small_mode(&rigs[i]));
+		kms_full_screen(&rigs[i], &scenes[i], &fbs[i], kms_small_mode());
 		kms_show(&rigs[i], &scenes[i]);
 		kms_expect(&rigs[i], &scenes[i]);
 		kms_off(&rigs[i]);

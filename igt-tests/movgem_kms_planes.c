@@ -170,8 +170,9 @@ static void test_zpos(int fd)
 static void test_scale(int fd)
 {
 	static const struct { int x, y; unsigned int w, h; } places[] = {
-		{ 0, 0, 640, 480 }, { 37, -20, 97, 50 }, { -300, -50, 1000, 600 },
-		{ 5, 300, 191, 500 }, { 630, 470, 3000, 3000 }, { -1, 479, 642, 2 },
+		{ 0, 0, KMS_WIDTH, KMS_HEIGHT }, { 37, -20, 97, 50 }, { -300, -50, 1000, 600 },
+		{ 5, 150, 191, 500 }, { KMS_WIDTH - 10, KMS_HEIGHT - 10, 3000, 3000 },
+		{ -1, KMS_HEIGHT - 1, KMS_WIDTH + 2, 2 },
 	};
 	struct kms_layer *overlay, *cursor;
 	struct kms_blend b;
@@ -195,8 +196,8 @@ static void test_scale(int fd)
 	/* The primary plane, from less and from more than the screen has. */
 	overlay->fb = NULL;
 	b.scene.layers[KMS_PRIMARY] = kms_whole(&b.fbs[KMS_OVERLAY], 0, 0);
-	b.scene.layers[KMS_PRIMARY].screen_w = 640;
-	b.scene.layers[KMS_PRIMARY].screen_h = 480;
+	b.scene.layers[KMS_PRIMARY].screen_w = KMS_WIDTH;
+	b.scene.layers[KMS_PRIMARY].screen_h = KMS_HEIGHT;
 	kms_show_other(&rig, &b.scene, &crc);
 	b.scene.layers[KMS_PRIMARY] = kms_whole(&b.fbs[KMS_PRIMARY], 100, 100);
 	b.scene.layers[KMS_PRIMARY].screen_w = 77;
@@ -231,8 +232,8 @@ static void test_scale_fractions(int fd)
 		kms_show_other(&rig, &b.scene, &crc);
 		overlay->fraction.w = 0x4321;
 		overlay->fraction.h = 1;
-		overlay->screen_w = 700;
-		overlay->screen_h = 300;
+		overlay->screen_w = KMS_WIDTH + 60;
+		overlay->screen_h = 150;
 		overlay->fade = 0x3333;
 		kms_show_other(&rig, &b.scene, &crc);
 		overlay->nearest = true;
@@ -245,7 +246,7 @@ static void test_scale_fractions(int fd)
 
 static void test_scale_limits(int fd)
 {
-	struct kms_scene scene = { .mode = kms_small_mode(&rig) };
+	struct kms_scene scene = { .mode = kms_small_mode() };
 	struct kms_layer *layer = &scene.layers[KMS_PRIMARY];
 	struct kms_fb dot, wide;
 	uint32_t crc = 0;
@@ -265,13 +266,13 @@ static void test_scale_limits(int fd)
 	layer->x = -8000;
 	layer->y = -8000;
 	kms_show_other(&rig, &scene, &crc);
-	layer->x = -15744;
-	layer->y = -15904;
+	layer->x = KMS_WIDTH - 16384;
+	layer->y = KMS_HEIGHT - 16384;
 	kms_show_other(&rig, &scene, &crc);
 	/* More than eight lines of a screen in each line of it, by both filters. */
 	*layer = kms_whole(&wide, 0, 0);
-	layer->screen_w = 630;
-	layer->screen_h = 480;
+	layer->screen_w = KMS_WIDTH - 10;
+	layer->screen_h = KMS_HEIGHT;
 	kms_show_other(&rig, &scene, &crc);
 	layer->nearest = true;
 	kms_show_other(&rig, &scene, &crc);
@@ -287,7 +288,7 @@ static void test_scale_limits(int fd)
 	*layer = kms_whole(&wide, 0, 0);
 	layer->w = 0;
 	layer->fraction.w = 0xffff;
-	layer->screen_w = 640;
+	layer->screen_w = KMS_WIDTH;
 	igt_assert_eq(kms_try(&rig, &scene, NULL), -ERANGE);
 	/* Beyond the last pixel, by the least that there is. */
 	layer->w = 16384;
@@ -325,30 +326,30 @@ static void test_turned(int fd)
 		other->rotation = turns[!(i % 2)] | mirrors[i / 2];
 		kms_show_other(&rig, &b.scene, &crc);
 		/* Over the edges of the screen. */
-		overlay->x = i % 2 ? -50 : 560;
-		overlay->y = i / 2 % 2 ? -60 : 400;
+		overlay->x = i % 2 ? -50 : KMS_WIDTH - 80;
+		overlay->y = i / 2 % 2 ? -60 : KMS_HEIGHT - 80;
 		kms_show_other(&rig, &b.scene, &crc);
 		/* Larger and smaller, beginning and ending within a pixel. */
 		overlay->fraction.x = 0x8000;
 		overlay->fraction.y = 0xfffe;
 		overlay->fraction.w = 0x4321;
 		overlay->fraction.h = 1;
-		overlay->screen_w = 400;
+		overlay->screen_w = 200;
 		overlay->screen_h = 77;
 		overlay->blend = "Coverage";
 		overlay->fade = 0x3333;
 		kms_show_other(&rig, &b.scene, &crc);
 		overlay->nearest = true;
 		overlay->screen_w = 51;
-		overlay->screen_h = 480;
+		overlay->screen_h = KMS_HEIGHT;
 		kms_show_other(&rig, &b.scene, &crc);
 		/* By so much that most columns and lines are left out. */
 		b.scene.layers[KMS_CURSOR].rotation = turns[i % 2] | mirrors[i / 2];
 		overlay->nearest = false;
 		overlay->screen_w = 7;
 		overlay->screen_h = 5;
-		overlay->x = 300;
-		overlay->y = 200;
+		overlay->x = 150;
+		overlay->y = 100;
 		kms_show_other(&rig, &b.scene, &crc);
 		kms_off(&rig);
 		kms_blend_fini(&b);
@@ -363,7 +364,7 @@ static void test_far_off(int fd)
 	};
 	/* What ends where numbers do not go DRM refuses. */
 	static const int too_far[] = { INT_MAX - 4, INT_MAX };
-	struct kms_scene scene = { .mode = kms_small_mode(&rig) };
+	struct kms_scene scene = { .mode = kms_small_mode() };
 	struct kms_layer *layer = &scene.layers[KMS_OVERLAY];
 	const unsigned int widths[] = { scene.mode.hdisplay - 1, scene.mode.hdisplay, 16384 };
 	struct kms_fb whole, wide;
@@ -377,7 +378,7 @@ static void test_far_off(int fd)
 		for (unsigned int k = 0; k < ARRAY_SIZE(widths); k++) {
 			*layer = kms_whole(&wide, far[i], 0);
 			layer->screen_w = widths[k];
-			layer->screen_h = k % 2 ? 480 : 5;
+			layer->screen_h = k % 2 ? KMS_HEIGHT : 5;
 			kms_show(&rig, &scene);
 			igt_assert_eq_u32(kms_crc(&rig), want);
 			layer->x = 0;

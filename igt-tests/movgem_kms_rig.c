@@ -611,9 +611,21 @@ void kms_show_other(struct kms_rig *rig, const struct kms_scene *scene, uint32_t
 
 /* ---- scenes that tests share ---- */
 
-drmModeModeInfo kms_small_mode(struct kms_rig *rig)
+drmModeModeInfo kms_small_mode(void)
 {
-	return kms_mode(rig, 640, 480);
+	return (drmModeModeInfo) {
+		.clock = 6288,
+		.hdisplay = KMS_WIDTH,
+		.hsync_start = KMS_WIDTH + 16,
+		.hsync_end = KMS_WIDTH + 48,
+		.htotal = KMS_WIDTH + 80,
+		.vdisplay = KMS_HEIGHT,
+		.vsync_start = KMS_HEIGHT + 5,
+		.vsync_end = KMS_HEIGHT + 8,
+		.vtotal = KMS_HEIGHT + 22,
+		.vrefresh = 60,
+		.name = "small",
+	};
 }
 
 drmModeModeInfo kms_slow_mode(struct kms_rig *rig)
@@ -655,10 +667,10 @@ void kms_blend_init(struct kms_rig *rig, struct kms_blend *b, uint32_t primary,
 {
 	const uint32_t format[] = { primary, overlay, DRM_FORMAT_ABGR8888, DRM_FORMAT_ARGB8888 };
 	static const struct { int w, h; } size[] = {
-		{ 640, 480 }, { 200, 150 }, { 150, 100 }, { 64, 64 },
+		{ KMS_WIDTH, KMS_HEIGHT }, { 200, 150 }, { 150, 100 }, { 64, 64 },
 	};
 
-	b->scene = (struct kms_scene) { .mode = kms_small_mode(rig) };
+	b->scene = (struct kms_scene) { .mode = kms_small_mode() };
 	for (int i = 0; i < KMS_PLANES; i++) {
 		kms_fb_init(&b->fbs[i], rig->fd, size[i].w, size[i].h, format[i]);
 		kms_fb_draw(&b->fbs[i], i);
@@ -675,8 +687,8 @@ void kms_blend_init(struct kms_rig *rig, struct kms_blend *b, uint32_t primary,
 	};
 	b->scene.layers[KMS_OVERLAY2].x = -13;
 	b->scene.layers[KMS_OVERLAY2].y = 80;
-	b->scene.layers[KMS_CURSOR].x = 600;
-	b->scene.layers[KMS_CURSOR].y = 450;
+	b->scene.layers[KMS_CURSOR].x = KMS_WIDTH - 40;
+	b->scene.layers[KMS_CURSOR].y = KMS_HEIGHT - 30;
 }
 
 void kms_blend_fini(struct kms_blend *b)

@@ -45,6 +45,9 @@ uint32_t kms_prop(struct kms_rig *rig, uint32_t object, uint32_t type, const cha
 /* What an enum property takes for a name; fails the test where it has no such. */
 uint64_t kms_prop_enum(struct kms_rig *rig, uint32_t prop, const char *name);
 /* A mode of the connector, by size; fails the test where it is not in the list. */
+#define KMS_WIDTH	320
+#define KMS_HEIGHT	240
+
 drmModeModeInfo kms_mode(struct kms_rig *rig, int width, int height);
 
 /* ---- framebuffers ---- */
@@ -193,8 +196,11 @@ void kms_show_other(struct kms_rig *rig, const struct kms_scene *scene, uint32_t
 
 /* ---- scenes that tests share ---- */
 
-/* A mode that is small, as each pixel takes time in a guest. */
-drmModeModeInfo kms_small_mode(struct kms_rig *rig);
+/*
+ * A mode of KMS_WIDTH x KMS_HEIGHT at 60 Hz, which the monitor does not list: each pixel takes
+ * time in a guest.
+ */
+drmModeModeInfo kms_small_mode(void);
 /* The slowest that there is: ten frames a second. */
 drmModeModeInfo kms_slow_mode(struct kms_rig *rig);
 /* A picture over all of the screen. */

@@ -228,7 +228,7 @@ static void test_display(int fd)
 	struct kms_fb fb;
 
 	kms_rig_init(&kms, fd);
-	kms_full_screen(&kms, &scene, &fb, kms_small_mode(&kms));
+	kms_full_screen(&kms, &scene, &fb, kms_small_mode());
 	kms_show(&kms, &scene);
 	kms_expect(&kms, &scene);
 	for (int i = 0; i < 2; i++) {
@@ -251,7 +251,7 @@ static void test_flips(int fd)
 
 	kms_rig_init(&kms, fd);
 	for (int i = 0; i < 2; i++) {
-		kms_full_screen(&kms, &scene[i], &fb[i], kms_small_mode(&kms));
+		kms_full_screen(&kms, &scene[i], &fb[i], kms_small_mode());
 		kms_fb_draw(&fb[i], 10 + i);
 	}
 	igt_fork(child, 1) {
@@ -290,7 +290,7 @@ static void test_flip_waits(int fd)
 	igt_assert_fd(other);
 	kms_rig_init(&kms, fd);
 	for (int i = 0; i < 2; i++) {
-		kms_full_screen(&kms, &scene[i], &fb[i], kms_small_mode(&kms));
+		kms_full_screen(&kms, &scene[i], &fb[i], kms_small_mode());
 		kms_fb_draw(&fb[i], 10 + i);
 	}
 	kms_show(&kms, &scene[0]);

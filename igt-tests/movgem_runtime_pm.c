@@ -103,7 +103,7 @@ static void test_display(int fd)
 	kms_rig_init(&kms, fd);
 	kms_off(&kms);
 	movgem_power_wait_off(fd);
-	kms_full_screen(&kms, &scene, &fb, kms_small_mode(&kms));
+	kms_full_screen(&kms, &scene, &fb, kms_small_mode());
 	igt_assert(movgem_power_is_off(fd));
 	kms_show(&kms, &scene);
 	movgem_power_expect_on(fd, DELAY_MS);

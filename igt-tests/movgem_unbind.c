@@ -227,8 +227,8 @@ static void test_display(void)
 	int fd = open_dev();
 
 	kms_rig_init(&kms, fd);
-	scene.mode = kms_mode(&kms, 640, 480);
-	kms_fb_init(&fb, fd, 640, 480, DRM_FORMAT_XRGB8888);
+	scene.mode = kms_small_mode();
+	kms_fb_init(&fb, fd, KMS_WIDTH, KMS_HEIGHT, DRM_FORMAT_XRGB8888);
 	kms_fb_draw(&fb, 1);
 	scene.layers[KMS_PRIMARY] = kms_whole(&fb, 0, 0);
 	kms_show(&kms, &scene);
@@ -349,7 +349,7 @@ static void test_imported_framebuffer(void)
 
 	before = movgem_bo_count(other);
 	kms_rig_init(&kms, fd);
-	kms_fb_init(&fb, other, 640, 480, DRM_FORMAT_XRGB8888);
+	kms_fb_init(&fb, other, KMS_WIDTH, KMS_HEIGHT, DRM_FORMAT_XRGB8888);
 	kms_fb_draw(&fb, 1);
 	id = movgem_bo_id(other, fb.handle);
 	dmabuf = prime_handle_to_fd(other, fb.handle);
@@ -358,7 +358,7 @@ static void test_imported_framebuffer(void)
 	import.handle = prime_fd_to_handle(fd, dmabuf);
 	close(dmabuf);
 	igt_assert_eq(__kms_fb_add(&import), 0);
-	scene.mode = kms_mode(&kms, 640, 480);
+	scene.mode = kms_small_mode();
 	scene.layers[KMS_PRIMARY] = kms_whole(&import, 0, 0);
 	kms_show(&kms, &scene);
 	kms_expect(&kms, &scene);
