@@ -22,11 +22,14 @@
  * Test category: functionality test
  *
  * SUBTEST: planes
- * Description: Which planes have which formats; others are refused on them, and for
- *              writeback.
+ * Description: Which planes have which formats, and whether writeback has them;
+ *              others are refused there.
  *
  * SUBTEST: deep
  * Description: Formats with 10 bits a channel, as they are, scaled and blended.
+ *
+ * SUBTEST: deep-writeback
+ * Description: Copies of the picture in formats with 10 bits a channel.
  *
  * SUBTEST: nv12
  * Description: NV12 by each encoding and range.
@@ -85,7 +88,7 @@ static void test_planes(int fd)
 		}
 		scene.layers[KMS_PRIMARY] = kms_whole(&fb, 0, 0);
 		igt_assert_eq(kms_try(&rig, &scene, &fb), 0);
-		igt_assert_eq(kms_try(&rig, &scene, &copy), -EINVAL);
+		igt_assert_eq(kms_try(&rig, &scene, &copy), i < DEEP ? 0 : -EINVAL);
 		kms_fb_fini(&copy);
 		kms_fb_fini(&fb);
 	}
@@ -112,6 +115,21 @@ static void test_deep(int fd)
 		kms_off(&rig);
 		kms_blend_fini(&b);
 	}
+}
+
+static void test_deep_writeback(int fd)
+{
+	struct kms_blend b;
+	struct kms_fb copy;
+
+	kms_blend_init(&rig, &b, DRM_FORMAT_XRGB8888, DRM_FORMAT_ARGB8888);
+	for (unsigned int i = 0; i < DEEP; i++) {
+		kms_fb_init(&copy, fd, KMS_WIDTH, KMS_HEIGHT, formats[i]);
+		kms_check_copy(&rig, &b.scene, &copy);
+		kms_fb_fini(&copy);
+	}
+	kms_off(&rig);
+	kms_blend_fini(&b);
 }
 
 static void test_nv12(int fd)
@@ -340,6 +358,7 @@ static void test_nv12_bad_bos(int fd)
 static const struct movgem_subtest tests[] = {
 	{ "planes", test_planes, "Which planes have which formats." },
 	{ "deep", test_deep, "Formats with 10 bits a channel." },
+	{ "deep-writeback", test_deep_writeback, "Copies of the picture with 10 bits a channel." },
 	{ "nv12", test_nv12, "NV12 by each encoding and range." },
 	{ "nv12-layouts", test_nv12_layouts, "NV12 of odd sizes, at any offset and pitch." },
 	{ "nv12-bad-fbs", test_nv12_bad_fbs, "Planes that do not fit their BO, or are none." },

@@ -53,6 +53,29 @@ static struct ref_pixel deep_pixel(int i, const uint8_t *at)
 	};
 }
 
+/* Of 8 bits the high two are repeated. */
+static uint32_t ten_bits(unsigned int c)
+{
+	return c * 4 + c / 64;
+}
+
+void kms_pack(uint32_t format, struct ref_pixel pixel, uint8_t *at)
+{
+	int i = find_deep(format);
+	uint32_t word, high, low;
+
+	if (i < 0) {
+		ref_pack(format, pixel, at);
+		return;
+	}
+	high = ten_bits(deep_formats[i].blue_high ? pixel.b : pixel.r);
+	low = ten_bits(deep_formats[i].blue_high ? pixel.r : pixel.b);
+	word = (deep_formats[i].alpha ? pixel.a / 64u : 3) << 30 | high << 20 |
+	       ten_bits(pixel.g) << 10 | low;
+	for (i = 0; i < 4; i++)
+		at[i] = word >> 8 * i;
+}
+
 /* A sum of products whose coefficients have 16 bits after the point. */
 static unsigned int yuv_channel(const double coefficients[3], const int values[3])
 {

@@ -699,7 +699,7 @@ void kms_blend_fini(struct kms_blend *b)
 
 void kms_check_copy(struct kms_rig *rig, const struct kms_scene *scene, struct kms_fb *fb)
 {
-	unsigned int cpp = ref_format_bytes(fb->format);
+	unsigned int cpp = kms_format_bytes(fb->format);
 	uint32_t *want = kms_reference(scene);
 	uint8_t *pixels;
 
@@ -711,10 +711,10 @@ void kms_check_copy(struct kms_rig *rig, const struct kms_scene *scene, struct k
 			const uint8_t *pixel = (uint8_t *)&want[y * fb->width + x];
 			uint8_t packed[4];
 
-			ref_pack(fb->format, ref_unpack(DRM_FORMAT_XRGB8888, pixel), packed);
+			kms_pack(fb->format, ref_unpack(DRM_FORMAT_XRGB8888, pixel), packed);
 			igt_assert_f(!memcmp(packed, pixels + y * fb->pitch + x * cpp, cpp),
-				     "%s: pixel %u,%u of the copy is wrong\n",
-				     ref_format_name(fb->format), x, y);
+				     "%.4s: pixel %u,%u of the copy is wrong\n",
+				     (const char *)&fb->format, x, y);
 		}
 	}
 	free(pixels);

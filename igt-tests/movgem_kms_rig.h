@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <xf86drmMode.h>
 
+#include "movgem_blit_ref.h"
 #include "movgem_lib.h"
 
 enum {
@@ -83,6 +84,8 @@ struct kms_nv12 {
 
 /* Bytes of a pixel, of any format with one plane that the display has. */
 unsigned int kms_format_bytes(uint32_t format);
+/* A pixel of such a format, as writeback has it; not of NV12. */
+void kms_pack(uint32_t format, struct ref_pixel pixel, uint8_t *at);
 /* Of a BO of its own, mapped. */
 void kms_fb_init(struct kms_fb *fb, int fd, uint32_t width, uint32_t height, uint32_t format);
 /* The same of NV12; the last byte that it has is the last one of each BO. */

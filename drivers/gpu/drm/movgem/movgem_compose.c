@@ -13,7 +13,6 @@
 
 #include "movgem_device.h"
 #include "movgem_kms.h"
-#include "movgem_soft.h"
 
 /**
  * DOC: Composition
@@ -91,17 +90,6 @@ static int make_line(struct movgem_crtc *crtc, const struct movgem_frame *frame,
 	return err;
 }
 
-static int write_line(struct movgem_crtc *crtc,
-		      const struct movgem_frame *frame, u32 y)
-{
-	const struct drm_framebuffer *fb = &frame->writeback->base;
-	const struct soft_format *format = movgem_soft_format(fb->format->format);
-
-	movgem_soft_narrow(format, crtc->raw, crtc->out, frame->width);
-	return movgem_fb_write(frame->writeback, y, crtc->raw,
-			       frame->width * format->cpp);
-}
-
 /* Composes a frame, or parts of more than one. Returns the CRC. */
 static u32 compose_frame(struct movgem_crtc *crtc, int *write_err)
 {
@@ -119,7 +107,10 @@ static u32 compose_frame(struct movgem_crtc *crtc, int *write_err)
 		crc = crc32_le(crc, (u8 *)crtc->out,
 			       frame->width * sizeof(*crtc->out));
 		if (frame->writeback && !*write_err)
-			*write_err = write_line(crtc, frame, y);
+			*write_err = movgem_scanout_write(frame->writeback,
+							  crtc->raw, y,
+							  crtc->out,
+							  frame->width);
 		cond_resched();
 	}
 

@@ -38,8 +38,11 @@ struct movgem_yuv;
 /* Pixel formats of primary and overlay planes; the blitter's are the first. */
 #define MOVGEM_KMS_FORMATS	10
 
-/* Those of the cursor and of writeback. */
+/* Those of the cursor. */
 #define MOVGEM_KMS_BLIT_FORMATS	5
+
+/* Those of writeback: the ones in RGB. */
+#define MOVGEM_KMS_WRITEBACK_FORMATS	9
 
 /**
  * enum movgem_layer_index - the planes, from the bottom up as they are at first
@@ -493,8 +496,11 @@ const struct movgem_yuv *movgem_scanout_yuv(enum drm_color_encoding encoding,
 					    enum drm_color_range range);
 u32 movgem_scanout_from_yuv(const struct movgem_yuv *yuv, u8 y, u8 u, u8 v);
 u32 movgem_scanout_from_deep(u32 fourcc, u32 pixel);
+u32 movgem_scanout_to_deep(u32 fourcc, u32 pixel);
 int movgem_scanout_read(const struct movgem_layer *layer, void *raw, u32 x,
 			u32 y, u32 *row, u32 n);
+int movgem_scanout_write(struct movgem_fb *fb, void *raw, u32 y, const u32 *row,
+			 u32 n);
 
 /* movgem_connector.c */
 int movgem_connector_init(struct movgem_kms *kms, struct movgem_output *output);

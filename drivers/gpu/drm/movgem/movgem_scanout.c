@@ -14,10 +14,11 @@
  * DOC: Scanout formats
  *
  * Pixels of a framebuffer become ARGB8888, from where the arithmetic is that of
- * the blitter. Its formats it widens itself. Two more kinds are the planes' only:
+ * the blitter. Its formats it widens itself. Two more kinds are the display's only:
  *
  * With 10 bits a channel the low two are dropped, as the monitor has 8. An alpha of
- * two bits is multiplied by 85.
+ * two bits is multiplied by 85. Writeback repeats the high two of 8 bits, so that
+ * white is white, and has the high two of alpha.
  *
  * NV12 is made RGB by the properties "COLOR_ENCODING" (BT.601 or BT.709) and
  * "COLOR_RANGE" of the plane, as these standards define it, with coefficients of 16
@@ -158,6 +159,28 @@ u32 movgem_scanout_from_deep(u32 fourcc, u32 pixel)
 	}
 }
 
+/**
+ * movgem_scanout_to_deep - make an ARGB8888 pixel one of 10 bits a channel
+ * @fourcc: its format
+ * @pixel: the pixel
+ *
+ * Return: the pixel, with X of 3.
+ */
+u32 movgem_scanout_to_deep(u32 fourcc, u32 pixel)
+{
+	u32 high = pixel >> 16 & 0xff, mid = pixel >> 8 & 0xff;
+	u32 low = pixel & 0xff, top = pixel & 0xc0000000;
+
+	if (fourcc == DRM_FORMAT_XRGB2101010 ||
+	    fourcc == DRM_FORMAT_XBGR2101010)
+		top = 0xc0000000;
+	if (fourcc == DRM_FORMAT_XBGR2101010 ||
+	    fourcc == DRM_FORMAT_ABGR2101010)
+		swap(high, low);
+	return top | (high << 2 | high >> 6) << 20 |
+	       (mid << 2 | mid >> 6) << 10 | (low << 2 | low >> 6);
+}
+
 static int read_rgb(struct movgem_fb *fb, void *raw, u32 x, u32 y, u32 *row,
 		    u32 n)
 {
@@ -226,4 +249,32 @@ int movgem_scanout_read(const struct movgem_layer *layer, void *raw, u32 x,
 	if (layer->yuv)
 		return read_nv12(layer->fb, layer->yuv, raw, x, y, row, n);
 	return read_rgb(layer->fb, raw, x, y, row, n);
+}
+
+/**
+ * movgem_scanout_write - write a line of a framebuffer
+ * @fb: the framebuffer, of a format that writeback has
+ * @raw: a buffer of four bytes for each pixel
+ * @y: line
+ * @row: pixels, as ARGB8888
+ * @n: number of pixels
+ *
+ * Context: sleeps while pages move, fence signalling path.
+ *
+ * Return: 0 or -EFAULT.
+ */
+int movgem_scanout_write(struct movgem_fb *fb, void *raw, u32 y, const u32 *row,
+			 u32 n)
+{
+	const struct drm_format_info *info = fb->base.format;
+	const struct soft_format *soft = movgem_soft_format(info->format);
+	u32 *deep = raw;
+
+	if (soft) {
+		movgem_soft_narrow(soft, raw, row, n);
+	} else {
+		for (u32 i = 0; i < n; i++)
+			deep[i] = movgem_scanout_to_deep(info->format, row[i]);
+	}
+	return movgem_fb_write(fb, y, raw, n * info->cpp[0]);
 }

@@ -108,6 +108,6 @@ int movgem_writeback_init(struct movgem_kms *kms, struct movgem_output *output)
 					    &writeback_funcs,
 					    &encoder_helper_funcs,
 					    movgem_kms_formats,
-					    MOVGEM_KMS_BLIT_FORMATS,
+					    MOVGEM_KMS_WRITEBACK_FORMATS,
 					    drm_crtc_mask(&output->crtc.base));
 }

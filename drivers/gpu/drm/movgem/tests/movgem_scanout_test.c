@@ -155,6 +155,42 @@ static void deep_bits(struct kunit *test)
 			movgem_scanout_from_deep(DRM_FORMAT_ARGB2101010, U32_MAX));
 }
 
+/* What is written is read as it was, with ends of the range that are its ends. */
+static void deep_back(struct kunit *test)
+{
+	static const struct {
+		u32 fourcc;
+		bool alpha;
+		int red;
+	} formats[] = {
+		{ DRM_FORMAT_XRGB2101010, false, 20 },
+		{ DRM_FORMAT_XBGR2101010, false, 0 },
+		{ DRM_FORMAT_ARGB2101010, true, 20 },
+		{ DRM_FORMAT_ABGR2101010, true, 0 },
+	};
+
+	for (int i = 0; i < ARRAY_SIZE(formats); i++) {
+		u32 fourcc = formats[i].fourcc;
+		u32 none = formats[i].alpha ? 0 : 0xff000000;
+		u32 bits = formats[i].alpha ? 0 : 0xc0000000;
+
+		KUNIT_EXPECT_EQ(test, U32_MAX,
+				movgem_scanout_to_deep(fourcc, U32_MAX));
+		KUNIT_EXPECT_EQ(test, bits, movgem_scanout_to_deep(fourcc, 0));
+		for (u32 c = 0; c < 256; c++) {
+			u32 pixel = none | c << 16 | (255 - c) << 8 | (c ^ 0x5a);
+			u32 deep = movgem_scanout_to_deep(fourcc, pixel);
+
+			KUNIT_EXPECT_EQ(test, pixel,
+					movgem_scanout_from_deep(fourcc, deep));
+			KUNIT_EXPECT_EQ(test, c >> 6, deep >> formats[i].red & 3);
+		}
+		for (u32 a = 0; formats[i].alpha && a < 256; a++)
+			KUNIT_EXPECT_EQ(test, a >> 6,
+					movgem_scanout_to_deep(fourcc, a << 24) >> 30);
+	}
+}
+
 /* All that a layer needs of lines, each once, going down, and within it. */
 static void check_band(struct kunit *test, const struct movgem_layer *layer,
 		       const u32 *cols)
@@ -224,6 +260,7 @@ static struct kunit_case scanout_cases[] = {
 	KUNIT_CASE(yuv_grey),
 	KUNIT_CASE(yuv_exact),
 	KUNIT_CASE(deep_bits),
+	KUNIT_CASE(deep_back),
 	KUNIT_CASE(band_lines),
 	{}
 };
