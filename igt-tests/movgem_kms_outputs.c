@@ -28,7 +28,13 @@
  *              bound, and a number that cannot be is refused.
  *
  * SUBTEST: own-objects
- * Description: Planes and connectors belong to one output each.
+ * Description: Planes and writeback connectors belong to one CRTC each, and
+ *              monitors to any.
+ *
+ * SUBTEST: any-monitor
+ * Description: One CRTC has both monitors, one of them is taken by the other CRTC,
+ *              and then both, by which the first one is off; there is a copy of what
+ *              both show, and the GPU is off when they are.
  *
  * SUBTEST: one-each
  * Description: Each output shows a picture of its own at a mode of its own, and
@@ -121,11 +127,82 @@ static void test_own_objects(void)
 	igt_assert_eq(__kms_show(&mixed, &scene, &commit), -EINVAL);
 	mixed = rigs[0];
 	mixed.connector = rigs[1].connector;
-	igt_assert_eq(__kms_show(&mixed, &scene, &commit), -EINVAL);
+	igt_assert_eq(__kms_show(&mixed, &scene, &commit), 0);
 	mixed = rigs[0];
 	mixed.writeback = rigs[1].writeback;
 	igt_assert_eq(__kms_show(&mixed, &scene, &commit), -EINVAL);
 	kms_fb_fini(&fb);
+	movgem_close(fd);
+}
+
+/* The CRTC that a monitor is on. */
+static uint32_t crtc_of(const struct kms_rig *rig)
+{
+	drmModeConnector *connector = drmModeGetConnectorCurrent(rig->fd, rig->connector);
+	drmModeEncoder *encoder;
+	uint32_t crtc;
+
+	igt_assert(connector);
+	encoder = drmModeGetEncoder(rig->fd, connector->encoder_id);
+	crtc = encoder ? encoder->crtc_id : 0;
+	drmModeFreeEncoder(encoder);
+	drmModeFreeConnector(connector);
+	return crtc;
+}
+
+static void set_crtc(int crtc, const struct kms_scene *scene, int first, int count)
+{
+	uint32_t connectors[] = { rigs[0].connector, rigs[1].connector };
+	drmModeModeInfo mode = scene->mode;
+
+	igt_assert_eq(drmModeSetCrtc(rigs[crtc].fd, rigs[crtc].crtc,
+				     scene->layers[KMS_PRIMARY].fb->id, 0, 0, connectors + first,
+				     count, &mode), 0);
+}
+
+static void test_any_monitor(void)
+{
+	struct kms_scene scenes[2];
+	struct kms_fb fbs[2], copy;
+	int fd = open_both();
+	bool pm = movgem_power_auto(fd, DELAY_MS);
+	drmModeCrtc *first;
+
+	for (int i = 0; i < 2; i++) {
+		kms_full_screen(&rigs[i], &scenes[i], &fbs[i], kms_small_mode());
+		kms_fb_draw(&fbs[i], i);
+	}
+	kms_fb_init(&copy, fd, KMS_WIDTH, KMS_HEIGHT, DRM_FORMAT_XRGB8888);
+	set_crtc(0, &scenes[0], 0, 2);
+	for (int i = 0; i < 2; i++)
+		igt_assert_eq_u32(crtc_of(&rigs[i]), rigs[0].crtc);
+	kms_expect(&rigs[0], &scenes[0]);
+
+	set_crtc(1, &scenes[1], 0, 1);
+	for (int i = 0; i < 2; i++)
+		igt_assert_eq_u32(crtc_of(&rigs[i]), rigs[!i].crtc);
+	for (int i = 0; i < 2; i++)
+		kms_expect(&rigs[i], &scenes[i]);
+
+	set_crtc(1, &scenes[1], 0, 2);
+	for (int i = 0; i < 2; i++)
+		igt_assert_eq_u32(crtc_of(&rigs[i]), rigs[1].crtc);
+	first = drmModeGetCrtc(fd, rigs[0].crtc);
+	igt_assert(first);
+	igt_assert(!first->mode_valid);
+	drmModeFreeCrtc(first);
+	kms_expect(&rigs[1], &scenes[1]);
+	kms_check_copy(&rigs[1], &scenes[1], &copy);
+	for (int i = 0; i < 2; i++)
+		igt_assert_eq_u32(crtc_of(&rigs[i]), rigs[1].crtc);
+
+	for (int i = 0; i < 2; i++)
+		kms_off(&rigs[i]);
+	if (pm)
+		movgem_power_wait_off(fd);
+	kms_fb_fini(&copy);
+	for (int i = 0; i < 2; i++)
+		kms_fb_fini(&fbs[i]);
 	movgem_close(fd);
 }
 
@@ -321,9 +398,13 @@ int igt_main()
 	igt_subtest("count")
 		test_count();
 
-	igt_describe("Planes and connectors belong to one output each.");
+	igt_describe("Planes and writeback connectors belong to one CRTC each.");
 	igt_subtest("own-objects")
 		test_own_objects();
+
+	igt_describe("Monitors go from one CRTC to another, and one has two.");
+	igt_subtest("any-monitor")
+		test_any_monitor();
 
 	igt_describe("Each output shows a picture of its own at a mode of its own.");
 	igt_subtest("one-each")

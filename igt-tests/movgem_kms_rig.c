@@ -89,7 +89,8 @@ static void find_planes(struct kms_rig *rig)
 		igt_assert_f(rig->planes[i], "no plane %d\n", i);
 }
 
-static bool is_ours(struct kms_rig *rig, const drmModeConnector *connector)
+/* A CRTC can write to one, and has any of the monitors. */
+static bool is_our_writeback(struct kms_rig *rig, const drmModeConnector *connector)
 {
 	drmModeEncoder *encoder = drmModeGetEncoder(rig->fd, connector->encoders[0]);
 	bool ours;
@@ -108,6 +109,7 @@ void kms_rig_init(struct kms_rig *rig, int fd)
 void kms_rig_init_output(struct kms_rig *rig, int fd, unsigned int output)
 {
 	drmModeRes *res = drmModeGetResources(fd);
+	unsigned int monitors = 0;
 
 	igt_require_f(res && res->count_crtcs > (int)output, "the device has no display %u\n",
 		      output);
@@ -124,12 +126,12 @@ void kms_rig_init_output(struct kms_rig *rig, int fd, unsigned int output)
 		drmModeConnector *connector = drmModeGetConnectorCurrent(fd, res->connectors[i]);
 
 		igt_assert(connector);
-		if (!is_ours(rig, connector))
-			;
-		else if (connector->connector_type == DRM_MODE_CONNECTOR_WRITEBACK)
+		if (connector->connector_type != DRM_MODE_CONNECTOR_WRITEBACK) {
+			if (monitors++ == output)
+				rig->connector = connector->connector_id;
+		} else if (is_our_writeback(rig, connector)) {
 			rig->writeback = connector->connector_id;
-		else
-			rig->connector = connector->connector_id;
+		}
 		drmModeFreeConnector(connector);
 	}
 	drmModeFreeResources(res);

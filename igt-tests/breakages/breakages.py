@@ -483,6 +483,20 @@ LIST = [
         [("movgem_kms.c", "\tpower_put(mdev, off);\n", "\tpower_put(mdev, !!off);\n")],
         ["movgem_kms_outputs@unbind"]),
     Breakage(
+        "one-crtc-each", "a monitor is for one CRTC only",
+        [("movgem_connector.c", "GENMASK(kms->num_outputs - 1, 0);\n",
+          "drm_crtc_mask(&output->crtc.base);\n")],
+        ["movgem_kms_outputs@any-monitor"]),
+    Breakage(
+        "no-clones", "a picture goes to one monitor at most",
+        [("movgem_kms.c", "possible_clones = monitors | memories;\n",
+          "possible_clones = memories | drm_encoder_mask(&output->encoder);\n")],
+        ["movgem_kms_outputs@any-monitor"]),
+    Breakage(
+        "deep-not-white", "of ten bits that are written the low two are not set",
+        [("movgem_scanout.c", "(mid << 2 | mid >> 6) << 10", "mid << 2 << 10")],
+        ["movgem_kms_formats@deep-writeback"]),
+    Breakage(
         "cancelled-out-of-order", "a job of a dead queue ends before those that the engine has",
         [("movgem_job.c", "\t\tmovgem_queue_cancel_locked(queue);\n\t\tmovgem_job_complete(",
           "\t\tmovgem_job_complete(")],

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copyright (C) 2026 movgem maintainers */
 
+#include <linux/bits.h>
 #include <linux/debugfs.h>
 #include <linux/fs.h>
 #include <linux/string.h>
@@ -18,9 +19,10 @@
 /**
  * DOC: Virtual connector
  *
- * Each output has one. The monitor is an EDID: 1280x800 is what it likes best, 1920x1080 the most
- * that it can. It is there until somebody writes 0 to "hotplug" in the
- * connector's directory in debugfs, and again after a 1, each with an uevent.
+ * There are as many as CRTCs, each for any of them. The monitor is an EDID: 1280x800
+ * is what it likes best, 1920x1080 the most that it can. It is there until somebody
+ * writes 0 to "hotplug" in the connector's directory in debugfs, and again after a
+ * 1, each with an uevent.
  */
 
 /* Aspect ratios in a standard timing. */
@@ -249,7 +251,8 @@ int movgem_connector_init(struct movgem_kms *kms, struct movgem_output *output)
 				NULL);
 	if (ret)
 		return ret;
-	encoder->possible_crtcs = drm_crtc_mask(&output->crtc.base);
+	/* Any of the device's. */
+	encoder->possible_crtcs = GENMASK(kms->num_outputs - 1, 0);
 
 	output->connected = true;
 	ret = drmm_connector_init(drm, connector, &connector_funcs,

@@ -29,8 +29,9 @@
  * An output is a CRTC with a primary plane, two overlay planes and a cursor plane,
  * a virtual connector whose monitor debugfs takes away and brings back, and a
  * writeback connector. Devices have as many as the module parameter "outputs" says.
- * Nobody sees the picture but through writeback and CRCs: so a frame is composed
- * when one of these wants it, and else a page flip is a flip of pointers.
+ * Any CRTC can have any of the monitors, also several. Nobody sees the picture but
+ * through writeback and CRCs: so a frame is composed when one of these wants it,
+ * and else a page flip is a flip of pointers.
  *
  * A BO on the screen is not pinned. The display reads it as the engine's cores
  * do, through GPU addresses, page tables and a TLB of its own, and it stalls on
@@ -65,8 +66,8 @@ const u32 movgem_kms_formats[MOVGEM_KMS_FORMATS] = {
 	DRM_FORMAT_ARGB2101010,
 	DRM_FORMAT_XBGR2101010,
 	DRM_FORMAT_ABGR2101010,
-	DRM_FORMAT_NV12,
 	/* and MOVGEM_KMS_WRITEBACK_FORMATS here. */
+	DRM_FORMAT_NV12,
 };
 
 /* How many CRTCs a commit switches @on, or off. */
@@ -192,14 +193,22 @@ static int planes_and_crtc_init(struct movgem_kms *kms,
 				planes[MOVGEM_LAYER_CURSOR]);
 }
 
-/* A picture can go to the monitor and to memory at the same time. */
-static void allow_clones(struct movgem_output *output)
+/* A picture can go to any monitors, and to memory at the same time. */
+static void allow_clones(struct movgem_kms *kms)
 {
-	u32 both = drm_encoder_mask(&output->encoder) |
-		   drm_encoder_mask(&output->writeback.encoder);
+	u32 monitors = 0, memories = 0, memory;
 
-	output->encoder.possible_clones = both;
-	output->writeback.encoder.possible_clones = both;
+	for (unsigned int i = 0; i < kms->num_outputs; i++) {
+		monitors |= drm_encoder_mask(&kms->outputs[i].encoder);
+		memories |= drm_encoder_mask(&kms->outputs[i].writeback.encoder);
+	}
+	for (unsigned int i = 0; i < kms->num_outputs; i++) {
+		struct movgem_output *output = &kms->outputs[i];
+
+		memory = drm_encoder_mask(&output->writeback.encoder);
+		output->encoder.possible_clones = monitors | memories;
+		output->writeback.encoder.possible_clones = monitors | memory;
+	}
 }
 
 static int output_init(struct movgem_kms *kms, struct movgem_output *output)
@@ -212,11 +221,7 @@ static int output_init(struct movgem_kms *kms, struct movgem_output *output)
 	ret = movgem_connector_init(kms, output);
 	if (ret)
 		return ret;
-	ret = movgem_writeback_init(kms, output);
-	if (ret)
-		return ret;
-	allow_clones(output);
-	return 0;
+	return movgem_writeback_init(kms, output);
 }
 
 /**
@@ -257,6 +262,7 @@ int movgem_kms_init(struct movgem_device *mdev)
 		if (ret)
 			return ret;
 	}
+	allow_clones(kms);
 	drm->max_vblank_count = U32_MAX;
 	ret = drm_vblank_init(drm, count);
 	if (ret)

@@ -388,13 +388,13 @@ static inline struct movgem_crtc *to_movgem_crtc(struct drm_crtc *crtc)
 }
 
 /**
- * struct movgem_output - a CRTC and where its picture goes
+ * struct movgem_output - a CRTC and where its picture goes at first
  */
 struct movgem_output {
 	/** @crtc: the CRTC. */
 	struct movgem_crtc crtc;
 
-	/** @encoder: between @crtc and @connector. */
+	/** @encoder: between @connector and any CRTC. */
 	struct drm_encoder encoder;
 
 	/** @connector: where the virtual monitor is. */

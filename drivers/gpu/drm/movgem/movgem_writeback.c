@@ -13,7 +13,7 @@
 /**
  * DOC: Writeback
  *
- * Each CRTC has a writeback connector, alone or beside the virtual one. A
+ * Each CRTC has a writeback connector, alone or beside virtual ones. A
  * commit with a framebuffer for it makes one copy of the frame of that commit,
  * as it is on the screen, after gamma; the framebuffer is of the mode's size.
  * Its out-fence signals when the last line has been written; with an error if
