@@ -288,6 +288,7 @@ static const struct test tests[] = {
 	{ "dup", test_dup },
 	{ "cache", test_cache },
 	{ "fence", test_fence },
+	{ "implicit", test_implicit },
 	{ "formats", test_formats },
 	{ "gpu", test_gpu },
 };

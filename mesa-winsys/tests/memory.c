@@ -95,10 +95,12 @@ int pending_fence(struct bo *bo)
 	queue.vm_id = vm.vm_id;
 	check(!drmIoctl(bo->fd, DRM_IOCTL_MOVGEM_QUEUE_CREATE, &queue));
 
-	wait->hdr.opcode = DRM_MOVGEM_CMD_SEM_WAIT;
-	wait->hdr.size = sizeof(*wait);
-	wait->addr = op.va + FENCE_WORD * sizeof(uint64_t);
-	wait->value = 1;
+	*wait = (struct drm_movgem_cmd_sem) {
+		.hdr.opcode = DRM_MOVGEM_CMD_SEM_WAIT,
+		.hdr.size = sizeof(*wait),
+		.addr = op.va + FENCE_WORD * sizeof(uint64_t),
+		.value = 1,
+	};
 	check(!drmSyncobjCreate(bo->fd, 0, &sync.handle));
 	submit.queue_id = queue.queue_id;
 	submit.stream_addr = op.va;

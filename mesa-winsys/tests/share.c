@@ -413,6 +413,84 @@ void test_fence(void)
 	gl_close(&gl);
 }
 
+/* A picture that is drawn to while a job of another file has its BO. */
+struct busy {
+	struct bo bo;
+	/* As it was, and whether it was so until the end of the job. */
+	void *before;
+	bool drawn;
+	/* What has to wait begins. */
+	volatile bool begins;
+};
+
+static void *end_job_later(void *data)
+{
+	struct busy *busy = data;
+
+	while (!busy->begins)
+		usleep(1000);
+	usleep(300 * 1000);
+	busy->drawn = memcmp(busy->bo.map, busy->before, busy->bo.size);
+	released = true;
+	release_fence(&busy->bo);
+	return NULL;
+}
+
+/* Implicit fences: what is drawn waits for the jobs that have the BO, in a flush, and
+ * where the context goes on to draw to something else.
+ */
+void test_implicit(void)
+{
+	struct image image = {};
+	struct busy busy = {};
+	struct pollfd poller = { .events = POLLIN };
+	GLuint target, other;
+	pthread_t thread;
+	struct gl gl;
+	int dmabuf;
+
+	gl_open(&gl, GBM_RENDER);
+	other = make_target(make_texture(WIDTH, HEIGHT, NULL));
+	target = make_target(export_texture(&gl, &image, &dmabuf));
+	bo_open(&busy.bo, dmabuf);
+	busy.before = malloc(busy.bo.size);
+	check(busy.before);
+	for (int flush = 0; flush < 2; flush++) {
+		glBindFramebuffer(GL_FRAMEBUFFER, target);
+		draw_pattern(&gl, WIDTH, HEIGHT, 10 + flush);
+		glFinish();
+		poller.fd = pending_fence(&busy.bo);
+		check(!poll(&poller, 1, 0));
+		memcpy(busy.before, busy.bo.map, busy.bo.size);
+		released = false;
+		busy.begins = false;
+		check(!pthread_create(&thread, NULL, end_job_later, &busy));
+
+		draw_pattern(&gl, WIDTH, HEIGHT, 20 + flush);
+		busy.begins = true;
+		if (flush) {
+			glFlush();
+		} else {
+			glBindFramebuffer(GL_FRAMEBUFFER, other);
+			draw_pattern(&gl, WIDTH, HEIGHT, 30);
+		}
+		if (!released)
+			fail("nothing waited for the job, %s", flush ? "in a flush" :
+			     "with another framebuffer");
+		check(!pthread_join(thread, NULL));
+		close(poller.fd);
+		if (busy.drawn)
+			fail("it was drawn to while the job had it");
+		glFinish();
+		expect_memory(busy.bo.map, image.stride, image.format, WIDTH,
+			      HEIGHT, 20 + flush);
+	}
+	free(busy.before);
+	bo_close(&busy.bo);
+	close(dmabuf);
+	gl_close(&gl);
+}
+
 /* Two planes in one dma-buf, sampled as an external texture. */
 void test_nv12(void)
 {

@@ -120,6 +120,7 @@ void test_export_late(void);
 void test_foreign(void);
 void test_dup(void);
 void test_fence(void);
+void test_implicit(void);
 void test_nv12(void);
 void test_shapes(void);
 void test_flush(void);

@@ -22,8 +22,10 @@
 #include "util/log.h"
 #include "util/os_file.h"
 #include "util/os_time.h"
+#include "util/u_framebuffer.h"
 #include "util/u_memory.h"
 
+#include "llvmpipe/lp_context.h"
 #include "llvmpipe/lp_fence.h"
 #include "llvmpipe/lp_flush.h"
 #include "llvmpipe/lp_rast.h"
@@ -405,6 +407,36 @@ has_shared(struct pipe_screen *screen)
    return count;
 }
 
+/* Wait until others have done with an image that is drawn to. Those that are
+ * imported are mapped anew for each scene, and that waits.
+ */
+static void
+wait_for_target(const struct pipe_surface *surface)
+{
+   struct movgem_bo *bo;
+
+   if (!surface || llvmpipe_resource(surface->texture)->dt)
+      return;
+   bo = resource_bo(surface->texture);
+   if (bo && movgem_bo_is_shared(bo))
+      movgem_bo_wait(bo, INT64_MAX);
+}
+
+/* What there is to be drawn to a framebuffer llvmpipe draws when it leaves it. */
+static void
+movgem_set_framebuffer_state(struct pipe_context *ctx,
+                             const struct pipe_framebuffer_state *fb)
+{
+   const struct pipe_framebuffer_state *old = &llvmpipe_context(ctx)->framebuffer;
+
+   if (!util_framebuffer_state_equal(old, fb)) {
+      for (unsigned i = 0; i < old->nr_cbufs; i++)
+         wait_for_target(old->cbufs[i]);
+      wait_for_target(old->zsbuf);
+   }
+   screen_winsys(ctx->screen)->context.set_framebuffer_state(ctx, fb);
+}
+
 /* A flush promises others who have the BOs that they will find in them what was
  * drawn. There is no fence that they could wait for, so it is drawn here; or
  * else when the first BO is exported: see wait_for_drawing().
@@ -418,6 +450,9 @@ movgem_flush(struct pipe_context *ctx, struct pipe_fence_handle **fence,
    unsigned count;
 
    bos = get_shared(screen, &count);
+   /* To begin access may drop from caches what is not in memory yet. */
+   if (count)
+      wait_for_drawing(screen);
    for (unsigned i = 0; i < count; i++)
       movgem_drm_bo_begin_access(bos[i]);
 
@@ -441,6 +476,9 @@ movgem_context_create(struct pipe_screen *screen, void *priv, unsigned flags)
 
    if (ctx) {
       ctx->flush = movgem_flush;
+      screen_winsys(screen)->context.set_framebuffer_state =
+         ctx->set_framebuffer_state;
+      ctx->set_framebuffer_state = movgem_set_framebuffer_state;
       movgem_llvmpipe_init_gpu(ctx);
    }
    return ctx;

@@ -17,6 +17,7 @@ struct movgem_device;
 struct movgem_gpu;
 struct pipe_blit_info;
 struct pipe_box;
+struct pipe_framebuffer_state;
 struct pipe_scissor_state;
 struct winsys_handle;
 union pipe_color_union;
@@ -32,8 +33,11 @@ struct sw_displaytarget {
    uint64_t va;
 };
 
-/** A rasterizer's functions that the GPU may do the work of. */
+/** A rasterizer's functions that are replaced, as they were. */
 struct movgem_context_functions {
+   void (*set_framebuffer_state)(struct pipe_context *ctx,
+                                 const struct pipe_framebuffer_state *fb);
+   /* Those that the GPU may do the work of: */
    void (*clear)(struct pipe_context *ctx, unsigned buffers,
                  const struct pipe_scissor_state *scissor,
                  const union pipe_color_union *color, double depth,
@@ -63,7 +67,7 @@ struct movgem_winsys {
    /** The rasterizer's screen as it was before we changed some functions. */
    struct pipe_screen original;
 
-   /** Of its contexts, what the GPU does as well; all have the same. */
+   /** Of its contexts, all of which have the same. */
    struct movgem_context_functions context;
 };
 
