@@ -5,12 +5,11 @@ In guests of their own: the directories that guests share with the host do not o
 (virtio's 9p has no suspend), so nothing can be left there for igt_runner afterwards.
 """
 
-import os
 import re
 import shutil
 
 import checklib
-from checklib import Check, Failure, Skip, tail
+from checklib import Check, Failure, tail
 
 ORDER = 47
 OWN_IGT = ("movgem_pm",)
@@ -28,11 +27,8 @@ OUTCOMES = {"SUCCESS": "pass", "SKIP": "skip"}
 
 
 def sleep(run, prepare):
-    program = f"{checklib.BUILD}/igt/movgem_pm"
-    if not os.path.exists(program):
-        raise Skip("there is no out/build/igt/movgem_pm: build/igt-tests failed")
     share = run.directory()
-    shutil.copy(program, share)
+    shutil.copy(f"{checklib.build_igt_tests(run)}/movgem_pm", share)
     status, output = run.guest(
         ["--mem", "1G", "--share", share, "--qemu-arg=-device", "--qemu-arg=pci-testdev"],
         f"{ALONE} {prepare} ./movgem_pm", timeout=600)

@@ -212,6 +212,22 @@ def selftest_modules(run):
     return build_selftest_modules(run.check.kernel or "6.12", run.must)
 
 
+IGT_TESTS_LOCK = threading.Lock()
+
+
+IGT_TESTS_BUILT = []
+
+
+def build_igt_tests(run):
+    """Builds the IGT tests, once, as guests have what is built; returns their directory."""
+    out = f"{BUILD}/igt"
+    with IGT_TESTS_LOCK:
+        if not IGT_TESTS_BUILT:
+            run.must(["make", "-C", f"{TREE}/igt-tests", f"-j{os.cpu_count()}", f"OUT={out}"])
+            IGT_TESTS_BUILT.append(out)
+    return out
+
+
 def tail(text, count=20):
     """The last lines of a text."""
     return "\n".join(text.splitlines()[-count:])

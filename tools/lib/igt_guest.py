@@ -33,8 +33,7 @@ def run_igt(run, options, tests, without=(), limit=None, host=None, expected=Non
     A program of which every subtest is skipped is a failure, unless MAY_SKIP names it. What
     igt_results.repeatable() names is repeated in a guest of its own.
     """
-    if not os.path.exists(f"{checklib.BUILD}/igt/test-list.txt"):
-        raise checklib.Skip("there is no out/build/igt/test-list.txt: build/igt-tests failed")
+    checklib.build_igt_tests(run)
 
     def wanted(name):
         # --igt chooses among the tests of this guest.
