@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Debian's piglit on Mesa with the movgem driver and on Debian's own Mesa, in one guest: its tests
-of EGL, dma-bufs and OpenGL ES, each with both. Run as tools/compare/piglit. What happens in
+of EGL, dma-bufs, OpenGL ES and of images in OpenGL, each with both. Run as tools/compare/piglit. What happens in
 the guest is in piglit_guest.py."""
 
 import argparse
@@ -26,18 +26,25 @@ from mesas import MESAS  # noqa: E402
 PACKAGES = ("piglit", "libwaffle-1-0", "libxcb-dri2-0")
 LIB = "usr/lib/x86_64-linux-gnu"
 LIST = f"{LIB}/piglit/tests/quick_gl.xml.gz"
-# Of piglit's profile quick_gl: these families, and programs for OpenGL ES.
-FAMILIES = r"spec@(ext_image_dma_buf_import|egl_|egl 1\.4|oes_egl_image)"
-ES_PROGRAM = r"_gles[23]$"
-DMA_BUF = r"dma_buf|egl_image|egl_khr_gl_"
+# Of piglit's profile quick_gl. A test is of the first group whose expression its name and program
+# have. OpenGL's are those of textures, framebuffers and buffers: that is what a winsys has to do
+# with; not by the numbers of samples, of which llvmpipe has one other than 1.
+GROUPS = (
+    ("dma-bufs and images", r"^spec@(ext_image_dma_buf_import|oes_egl_image|egl_khr_gl_)"),
+    ("EGL", r"^spec@egl[_ ]"),
+    ("OpenGL ES", r"_gles[23]$"),
+    ("OpenGL", r"^spec@((arb|ext)_framebuffer_(object|blit)|ext_texture_array|arb_(copy_image|"
+               r"copy_buffer|clear_texture|pixel_buffer_object|texture_storage|texture_view)|"
+               r"!opengl 1\.1@(?=.*(tex|copy|read|draw|pixel)))(?!.*samples=)"),
+)
 
 
 def parse_args():
     parser = argparse.ArgumentParser(
         prog="tools/compare/piglit",
-        description="Run Debian's piglit, its tests of EGL, dma-bufs and OpenGL ES, with movgem's "
-                    "Mesa and with Debian's, in one guest. Results: out/piglit/table.txt, "
-                    "results.json.",
+        description="Run Debian's piglit, its tests of EGL, dma-bufs, OpenGL ES, and of images in "
+                    "OpenGL, with movgem's Mesa and with Debian's, in one guest. Results: "
+                    "out/piglit/table.txt, results.json.",
         epilog="exit status: 0; 1: a test passes with Debian's Mesa and not with movgem's; 2: the "
                "guest has failed")
     add = parser.add_argument
@@ -45,7 +52,9 @@ def parse_args():
     add("--platform", default="gbm", choices=("gbm", "surfaceless_egl"),
         help="of EGL, for tests that do not choose it (default %(default)s)")
     add("--only", default="", metavar="REGEX", help="only tests whose names have it")
-    add("--timeout", type=int, default=3600, metavar="SECONDS",
+    add("--group", action="append", default=[], metavar="NAME", choices=[name for name, _ in GROUPS],
+        help="only one of %(choices)s; may be repeated")
+    add("--timeout", type=int, default=7200, metavar="SECONDS",
         help="for the guest (default %(default)s)")
     add("--move", action="store_true",
         help="have all pages of Mesa's BOs moved without end meanwhile")
@@ -71,8 +80,12 @@ def fetch():
     return [glob.glob(f"{cache}/{name}_*.deb")[0] for name in PACKAGES]
 
 
-def chosen(path, only):
-    """The tests: their names and commands."""
+def group(name, program):
+    return next((title for title, regex in GROUPS if re.search(regex, f"{name} {program}")), None)
+
+
+def chosen(path, only, groups):
+    """The tests: their names, groups and commands."""
     with gzip.open(path) as file:
         for test in xml.etree.ElementTree.parse(file).getroot():
             options = {option.get("name"): option.get("value") for option in test.iter("option")}
@@ -80,9 +93,9 @@ def chosen(path, only):
             platforms = options.get("require_platforms", "gbm")
             if not command or "gbm" not in platforms and "egl" not in platforms:
                 continue
-            if (re.match(FAMILIES, name) or re.search(ES_PROGRAM, command[0])) \
-                    and re.search(only, name):
-                yield {"name": name, "command": command + ["-auto"] +
+            title = group(name, command[0])
+            if title and (not groups or title in groups) and re.search(only, name):
+                yield {"name": name, "group": title, "command": command + ["-auto"] +
                        (["-fbo"] if options.get("run_concurrent") == "True" else [])}
 
 
@@ -93,7 +106,7 @@ def install(args):
     os.makedirs(out)
     packages = fetch()
     unpack([f"./{LIST}", f"./{LIB}/piglit/lib/*"], packages[0], out)
-    tests = list(chosen(f"{out}/{LIST}", args.only))
+    tests = list(chosen(f"{out}/{LIST}", args.only, args.group))
     unpack(sorted({f"./{LIB}/piglit/bin/{test['command'][0]}" for test in tests}), packages[0],
            out)
     for package in packages[1:]:
@@ -106,20 +119,14 @@ def install(args):
     return tests
 
 
-def group(name):
-    if re.search(DMA_BUF, name):
-        return "dma-bufs and images"
-    return "EGL" if name.startswith("spec@egl") else "OpenGL ES"
-
-
 def table(results):
     counts = collections.Counter()
     for result in results:
         for mesa in MESAS:
-            counts[group(result["name"]), mesa, result[mesa]] += 1
+            counts[result["group"], mesa, result[mesa]] += 1
     kinds = ("pass", "warn", "fail", "crash", "timeout", "skip")
     text = f"{'tests':22}{'Mesa':10}" + "".join(f"{kind:>9}" for kind in kinds) + "\n"
-    for name in ("dma-bufs and images", "EGL", "OpenGL ES"):
+    for name, _ in GROUPS:
         for mesa in MESAS:
             text += f"{name:22}{mesa:10}" + "".join(f"{counts[name, mesa, kind]:9}"
                                                     for kind in kinds) + "\n"

@@ -27,7 +27,9 @@ PATIENCE = 120
 def run(test, mesa, platform):
     """What piglit says of a test, or how it ended otherwise."""
     env = {**mesas.environment(mesa), "PIGLIT_PLATFORM": platform,
-           "WAFFLE_GBM_DEVICE": "/dev/dri/card0"}
+           "WAFFLE_GBM_DEVICE": "/dev/dri/card0",
+           # Of tests that ask for EGL's default display.
+           "EGL_PLATFORM": "surfaceless"}
     libraries = [env.get("LD_LIBRARY_PATH"), LIB, f"{LIB}/piglit/lib"]
     env["LD_LIBRARY_PATH"] = ":".join(filter(None, libraries))
     command = test["command"]
@@ -67,7 +69,7 @@ def main(platform, moving):
         threading.Thread(target=move, daemon=True).start()
 
     def both(test):
-        result = {"name": test["name"]}
+        result = {"name": test["name"], "group": test["group"]}
         for mesa in mesas.MESAS:
             result[mesa], output = run(test, mesa, platform)
             if result[mesa] not in ("pass", "skip"):
