@@ -52,7 +52,7 @@ gralloc: ## build libmovgem, the gralloc backend and their tests: out/build/gral
 check: ## run the tests and checks: out/check/junit.xml (CHECK_ARGS=--all: on every kernel and store; --only PATTERN)
 	@tools/check $(CHECK_ARGS)
 
-check-breakages: ## see the tests fail on a driver that is broken on purpose (20 minutes): out/breakages
+check-breakages: ## see the tests fail on a driver that is broken on purpose (an hour): out/breakages
 	@$(ENTER) igt-tests/breakages/run $(BREAKAGES)
 
 check-igt-full: ## Debian's IGT tests on movgem, vgem, vkms and virtio_gpu (hours): out/igt
