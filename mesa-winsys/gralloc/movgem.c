@@ -50,7 +50,7 @@ struct handle {
 	unsigned int users;
 };
 
-/* What the planes of the display show and the GPU draws to. */
+/* What all planes of the display show, the cursor too, and the GPU draws to. */
 static const uint32_t scanout_formats[] = {
 	DRM_FORMAT_ARGB8888, DRM_FORMAT_XRGB8888, DRM_FORMAT_ABGR8888,
 	DRM_FORMAT_XBGR8888, DRM_FORMAT_RGB565,
@@ -495,7 +495,7 @@ static void movgem_resolve_format_and_use_flags(struct driver *drv, uint32_t for
 		break;
 	}
 
-	/* What no plane shows is composed by the GPU. */
+	/* What is not to be on a plane is composed by the GPU. */
 	if (use_flags & BO_USE_SCANOUT && !drv_get_combination(drv, format, BO_USE_SCANOUT))
 		use_flags &= ~BO_USE_SCANOUT;
 

@@ -25,12 +25,11 @@
 /**
  * DOC: Framebuffers
  *
- * The display has a VM of the driver's own, in which the BO of each framebuffer
- * (or both of them, where NV12 has its planes in two) is mapped for as long as the
- * framebuffer lives. So what a move does for jobs it
- * does for the display as well: the page is blocked in this VM too, and the
- * display's TLB is invalidated with the others. Nothing is pinned, and a page
- * flip maps nothing.
+ * The display has a VM of the driver's own, in which the BO of each framebuffer (or
+ * both of them, where NV12 has its planes in two) is mapped for as long as the
+ * framebuffer lives. So what a move does for jobs it does for the display as well:
+ * the page is blocked in this VM too, and the display's TLB is invalidated with the
+ * others. Nothing is pinned, and a page flip maps nothing.
  *
  * A VM has GPU page tables and holds the module, so this one is there only as
  * long as there are framebuffers. Its address space has a hole behind each BO.

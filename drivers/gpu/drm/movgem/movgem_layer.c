@@ -17,10 +17,10 @@
  *
  * What a plane adds to a line of the screen, with the arithmetic of the soft
  * engine's blitter. Its pixels are made ARGB8888 (see DOC: Scanout formats) and
- * premultiplied, as the blitter blends no others: "Coverage" multiplies colours by the pixel's
- * alpha, "None" has alpha be 255, as has a format without alpha. Then all four
- * channels are multiplied by the plane's alpha, of 16 bits, and src-over follows.
- * Each product is rounded to 8 bits. A plane that is opaque is copied.
+ * premultiplied, as the blitter blends no others: "Coverage" multiplies colours by
+ * the pixel's alpha, "None" has alpha be 255, as has a format without alpha. Then
+ * all four channels are multiplied by the plane's alpha, of 16 bits, and src-over
+ * follows. Each product is rounded to 8 bits. A plane that is opaque is copied.
  *
  * A layer is scaled if it is not of the size of its part of the framebuffer, or if
  * this does not start with a whole pixel. Then it is sampled before the plane's

@@ -43,13 +43,12 @@
  * not waited for, the engine stalls on a page that moves.
  *
  * All of that happens under a page lock (see DOC: Locking of a move), so the
- * reservation is only tried, a few times with short sleeps, and fences are
- * looked at without it, for some milliseconds after a notification; if it takes
- * longer the kernel has to come again. A
- * caller that may not sleep (MIGRATE_ASYNC) tells nobody anything. So that an
- * importer which always has jobs does not keep a BO in its place, a mapping
- * that comes after a notification waits for some milliseconds for the pages
- * that the kernel has in its hands.
+ * reservation is only tried, a few times with short sleeps, and fences are looked
+ * at without it, for some milliseconds after a notification; if it takes longer the
+ * kernel has to come again. A caller that may not sleep (MIGRATE_ASYNC) tells
+ * nobody anything. So that an importer which always has jobs does not keep a BO in
+ * its place, a mapping that comes after a notification waits for some milliseconds
+ * for the pages that the kernel has in its hands.
  *
  * Kernels without CONFIG_DMABUF_MOVE_NOTIFY, as Debian's 6.12, have the
  * dma-buf core pin a buffer for each mapping of a dynamic importer. movgem, as

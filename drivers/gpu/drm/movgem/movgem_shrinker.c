@@ -20,7 +20,8 @@
  * device's LRU list and loses its pages to the shrinker, once and for all. It
  * must be idle, not pinned, not exported, without a framebuffer, and none of its
  * pages may be in the hands of the kernel: the shrinker may run on behalf of the
- * very task that isolated it.
+ * very task that isolated it. One that VMs map over and over, more than a million
+ * pages in all, is left alone: reclaim has no time to clear so many entries.
  */
 
 /**
