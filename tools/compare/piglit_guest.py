@@ -21,10 +21,11 @@ import mesas
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIB = f"{HERE}/usr/lib/x86_64-linux-gnu"
 MIGRATE = "/sys/kernel/debug/dri/movgem/migrate"
-PATIENCE = 120
+# Seconds for a test, and while pages move.
+PATIENCE, PATIENCE_MOVING = 120, 600
 
 
-def run(test, mesa, platform):
+def run(test, mesa, platform, patience):
     """What piglit says of a test, or how it ended otherwise."""
     env = {**mesas.environment(mesa), "PIGLIT_PLATFORM": platform,
            "WAFFLE_GBM_DEVICE": "/dev/dri/card0",
@@ -37,7 +38,7 @@ def run(test, mesa, platform):
         done = subprocess.run([f"{LIB}/piglit/bin/{command[0]}", *command[1:]], env=env,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace",
-                              timeout=PATIENCE, check=False)
+                              timeout=patience, check=False)
     except subprocess.TimeoutExpired:
         return "timeout", ""
     if "error while loading shared libraries" in done.stdout:
@@ -65,13 +66,14 @@ def move():
 def main(platform, moving):
     with open(f"{HERE}/tests.json", encoding="utf-8") as file:
         tests = json.load(file)
+    patience = PATIENCE_MOVING if moving == "1" else PATIENCE
     if moving == "1":
         threading.Thread(target=move, daemon=True).start()
 
     def both(test):
         result = {"name": test["name"], "group": test["group"]}
         for mesa in mesas.MESAS:
-            result[mesa], output = run(test, mesa, platform)
+            result[mesa], output = run(test, mesa, platform, patience)
             if result[mesa] not in ("pass", "skip"):
                 result[f"output {mesa}"] = output[-8000:]
         return result
