@@ -196,7 +196,7 @@ static int planes_and_crtc_init(struct movgem_kms *kms,
 /* A picture can go to any monitors, and to memory at the same time. */
 static void allow_clones(struct movgem_kms *kms)
 {
-	u32 monitors = 0, memories = 0, memory;
+	u32 monitors = 0, memories = 0;
 
 	for (unsigned int i = 0; i < kms->num_outputs; i++) {
 		monitors |= drm_encoder_mask(&kms->outputs[i].encoder);
@@ -205,9 +205,9 @@ static void allow_clones(struct movgem_kms *kms)
 	for (unsigned int i = 0; i < kms->num_outputs; i++) {
 		struct movgem_output *output = &kms->outputs[i];
 
-		memory = drm_encoder_mask(&output->writeback.encoder);
 		output->encoder.possible_clones = monitors | memories;
-		output->writeback.encoder.possible_clones = monitors | memory;
+		output->writeback.encoder.possible_clones =
+			monitors | drm_encoder_mask(&output->writeback.encoder);
 	}
 }
 
