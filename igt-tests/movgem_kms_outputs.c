@@ -82,6 +82,15 @@ static int open_both(void)
 	return fd;
 }
 
+/* A picture for each. */
+static void pictures_init(struct kms_scene scenes[2], struct kms_fb fbs[2])
+{
+	for (int i = 0; i < 2; i++) {
+		kms_full_screen(&rigs[i], &scenes[i], &fbs[i], kms_small_mode());
+		kms_fb_draw(&fbs[i], i);
+	}
+}
+
 static void test_count(void)
 {
 	drmModeRes *res;
@@ -168,10 +177,7 @@ static void test_any_monitor(void)
 	bool pm = movgem_power_auto(fd, DELAY_MS);
 	drmModeCrtc *first;
 
-	for (int i = 0; i < 2; i++) {
-		kms_full_screen(&rigs[i], &scenes[i], &fbs[i], kms_small_mode());
-		kms_fb_draw(&fbs[i], i);
-	}
+	pictures_init(scenes, fbs);
 	kms_fb_init(&copy, fd, KMS_WIDTH, KMS_HEIGHT, DRM_FORMAT_XRGB8888);
 	set_crtc(0, &scenes[0], 0, 2);
 	for (int i = 0; i < 2; i++)
@@ -245,8 +251,7 @@ static void test_power(void)
 
 	igt_require_f(movgem_power_auto(fd, DELAY_MS), "no runtime PM\n");
 	movgem_power_wait_off(fd);
-	for (int i = 0; i < 2; i++)
-		kms_full_screen(&rigs[i], &scenes[i], &fbs[i], kms_small_mode());
+	pictures_init(scenes, fbs);
 	for (int first = 0; first < 2; first++) {
 		for (int i = 0; i < 2; i++)
 			kms_show(&rigs[i], &scenes[i]);
@@ -364,10 +369,9 @@ static void test_unbind(void)
 	struct kms_fb fbs[2];
 	int fd = open_both();
 
-	for (int i = 0; i < 2; i++) {
-		kms_full_screen(&rigs[i], &scenes[i], &fbs[i], kms_small_mode());
+	pictures_init(scenes, fbs);
+	for (int i = 0; i < 2; i++)
 		kms_show(&rigs[i], &scenes[i]);
-	}
 	igt_assert_eq(movgem_device_bind(DEVICE, false), 0);
 	for (int i = 0; i < 2; i++) {
 		munmap(fbs[i].map, fbs[i].size);
@@ -376,8 +380,8 @@ static void test_unbind(void)
 
 	igt_assert_eq(movgem_device_bind(DEVICE, true), 0);
 	fd = open_both();
+	pictures_init(scenes, fbs);
 	for (int i = 0; i < 2; i++) {
-		kms_full_screen(&rigs[i], &scenes[i], &fbs[i], kms_small_mode());
 		kms_show(&rigs[i], &scenes[i]);
 		kms_expect(&rigs[i], &scenes[i]);
 		kms_off(&rigs[i]);

@@ -45,9 +45,6 @@ uint32_t kms_prop(struct kms_rig *rig, uint32_t object, uint32_t type, const cha
 		  uint64_t *value);
 /* What an enum property takes for a name; fails the test where it has no such. */
 uint64_t kms_prop_enum(struct kms_rig *rig, uint32_t prop, const char *name);
-#define KMS_WIDTH	320
-#define KMS_HEIGHT	240
-
 /* A mode of the connector, by size; fails the test where it is not in the list. */
 drmModeModeInfo kms_mode(struct kms_rig *rig, int width, int height);
 
@@ -198,6 +195,9 @@ void kms_expect(struct kms_rig *rig, const struct kms_scene *scene);
 void kms_show_other(struct kms_rig *rig, const struct kms_scene *scene, uint32_t *crc);
 
 /* ---- scenes that tests share ---- */
+
+#define KMS_WIDTH	320
+#define KMS_HEIGHT	240
 
 /*
  * A mode of KMS_WIDTH x KMS_HEIGHT at 60 Hz, which the monitor does not list: each pixel takes

@@ -220,17 +220,14 @@ static void test_display(void)
 		.flags = DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT,
 		.fences = true,
 	};
-	struct kms_scene scene = { };
 	struct movgem_gate gate;
+	struct kms_scene scene;
 	struct kms_rig kms;
 	struct kms_fb fb;
 	int fd = open_dev();
 
 	kms_rig_init(&kms, fd);
-	scene.mode = kms_small_mode();
-	kms_fb_init(&fb, fd, KMS_WIDTH, KMS_HEIGHT, DRM_FORMAT_XRGB8888);
-	kms_fb_draw(&fb, 1);
-	scene.layers[KMS_PRIMARY] = kms_whole(&fb, 0, 0);
+	kms_full_screen(&kms, &scene, &fb, kms_small_mode());
 	kms_show(&kms, &scene);
 	kms_expect(&kms, &scene);
 
@@ -342,7 +339,7 @@ static void test_imported_framebuffer(void)
 {
 	int other = movgem_device_open(0), fd = open_dev(), dmabuf;
 	bool moves = movgem_can_move(other);
-	struct kms_scene scene = { };
+	struct kms_scene scene = { .mode = kms_small_mode() };
 	struct kms_fb fb, import;
 	struct kms_rig kms;
 	uint64_t before, id;
@@ -358,7 +355,6 @@ static void test_imported_framebuffer(void)
 	import.handle = prime_fd_to_handle(fd, dmabuf);
 	close(dmabuf);
 	igt_assert_eq(__kms_fb_add(&import), 0);
-	scene.mode = kms_small_mode();
 	scene.layers[KMS_PRIMARY] = kms_whole(&import, 0, 0);
 	kms_show(&kms, &scene);
 	kms_expect(&kms, &scene);
