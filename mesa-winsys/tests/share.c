@@ -319,13 +319,26 @@ static int create_bo(struct bo *bo, uint64_t size)
 	return dmabuf;
 }
 
-static volatile bool released;
+/* A BO that a job has, which ends when what waits for it has long begun. */
+struct busy {
+	struct bo bo;
+	/* The BO as it was, and whether it was drawn to before the end; or NULL. */
+	void *before;
+	bool drawn;
+	volatile bool begins, released;
+};
 
-static void *release_later(void *bo)
+static void *release_later(void *data)
 {
+	struct busy *busy = data;
+
+	while (!busy->begins)
+		usleep(1000);
 	usleep(300 * 1000);
-	released = true;
-	release_fence(bo);
+	if (busy->before)
+		busy->drawn = memcmp(busy->bo.map, busy->before, busy->bo.size);
+	busy->released = true;
+	release_fence(&busy->bo);
 	return NULL;
 }
 
@@ -338,28 +351,28 @@ static void wait_pending(struct gl *gl)
 		EGL_SYNC_NATIVE_FENCE_FD_ANDROID, -1, EGL_NONE,
 	};
 	struct pollfd poller = { .events = POLLIN };
-	struct bo bo;
-	int dmabuf = create_bo(&bo, 4 * 4096);
+	struct busy busy = { .begins = true };
+	int dmabuf = create_bo(&busy.bo, 4 * 4096);
 	pthread_t thread;
 	EGLSyncKHR sync;
 
-	attributes[1] = pending_fence(&bo);
+	attributes[1] = pending_fence(&busy.bo);
 	poller.fd = dup(attributes[1]);
 	sync = create(gl->dpy, EGL_SYNC_NATIVE_FENCE_ANDROID, attributes);
 	check(sync != EGL_NO_SYNC_KHR);
 	check(!poll(&poller, 1, 0));
 
-	check(!pthread_create(&thread, NULL, release_later, &bo));
+	check(!pthread_create(&thread, NULL, release_later, &busy));
 	check(wait(gl->dpy, sync, 0));
 	draw_pattern(gl, WIDTH, HEIGHT, 1);
 	glFinish();
-	if (!released)
+	if (!busy.released)
 		fail("nothing waited for the fence that came in");
 	check(poll(&poller, 1, 0) == 1);
 	check(!pthread_join(thread, NULL));
 	expect_pattern(WIDTH, HEIGHT, 1);
 	close(poller.fd);
-	bo_close(&bo);
+	bo_close(&busy.bo);
 	close(dmabuf);
 }
 
@@ -413,29 +426,6 @@ void test_fence(void)
 	gl_close(&gl);
 }
 
-/* A picture that is drawn to while a job of another file has its BO. */
-struct busy {
-	struct bo bo;
-	/* As it was, and whether it was so until the end of the job. */
-	void *before;
-	bool drawn;
-	/* What has to wait begins. */
-	volatile bool begins;
-};
-
-static void *end_job_later(void *data)
-{
-	struct busy *busy = data;
-
-	while (!busy->begins)
-		usleep(1000);
-	usleep(300 * 1000);
-	busy->drawn = memcmp(busy->bo.map, busy->before, busy->bo.size);
-	released = true;
-	release_fence(&busy->bo);
-	return NULL;
-}
-
 /* Implicit fences: what is drawn waits for the jobs that have the BO, in a flush, and
  * where the context goes on to draw to something else.
  */
@@ -462,9 +452,9 @@ void test_implicit(void)
 		poller.fd = pending_fence(&busy.bo);
 		check(!poll(&poller, 1, 0));
 		memcpy(busy.before, busy.bo.map, busy.bo.size);
-		released = false;
+		busy.released = false;
 		busy.begins = false;
-		check(!pthread_create(&thread, NULL, end_job_later, &busy));
+		check(!pthread_create(&thread, NULL, release_later, &busy));
 
 		draw_pattern(&gl, WIDTH, HEIGHT, 20 + flush);
 		busy.begins = true;
@@ -474,7 +464,7 @@ void test_implicit(void)
 			glBindFramebuffer(GL_FRAMEBUFFER, other);
 			draw_pattern(&gl, WIDTH, HEIGHT, 30);
 		}
-		if (!released)
+		if (!busy.released)
 			fail("nothing waited for the job, %s", flush ? "in a flush" :
 			     "with another framebuffer");
 		check(!pthread_join(thread, NULL));
