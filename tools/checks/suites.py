@@ -25,15 +25,13 @@ def allowed_skips():
 
 
 def suites(run, only):
-    """Runs those tests of the short list whose names match ONLY. With one processor: PCI devices
-    are unplugged and found again, and as that changes the map of memory QEMU may have another
-    processor's access go elsewhere, to which a guest lost its timer once."""
+    """Runs those tests of the short list whose names match ONLY."""
     require_store(run.check.store)
     out = run.directory()
     status, output = run.command(
         [f"{TREE}/tools/suites/run", "--short", "--again", "--only", only, "--device", "movgem",
-         "--kernel", run.check.kernel, "--store", run.check.store, "--out", out,
-         "--vm-arg=--smp", "--vm-arg=1"], limit=5400,
+         "--kernel", run.check.kernel, "--store", run.check.store, "--out", out],
+        limit=5400,
         each_line=lambda line: run.say(re.sub(r"^\[ *\d+:\d+\] movgem: ", "", line)))
     if not os.path.exists(f"{out}/results.json"):
         raise Failure(tail(output))

@@ -115,7 +115,9 @@ class Guest:
     """One guest that runs tests; killed when it has nothing to say for too long."""
 
     def __init__(self, args, device, share, number):
-        options = [*DEVICES[device], *args.vm_arg,
+        # One processor: tests unplug PCI devices, and as that changes the map of memory QEMU
+        # without KVM may have another one's access go elsewhere, to its timer for instance.
+        options = ["--smp", "1", *DEVICES[device], *args.vm_arg,
                    *(f"--qemu-arg={arg.format(share)}" for arg in AWAKE)]
         if device == "movgem" and args.store:
             options += ["--param", f"page_store={args.store}"]
