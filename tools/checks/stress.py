@@ -39,6 +39,7 @@ def progress(run):
 def stress(run):
     kernel, store = run.check.kernel, run.check.store
     checklib.require_store(store)
+    # tools/stress would, at the same time as other guests' checks.
     checklib.build_igt_tests(run)
     limit = seconds(kernel) * 3 + 1800
     status, output = run.command(

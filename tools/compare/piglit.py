@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Debian's piglit on Mesa with the movgem driver and on Debian's own Mesa, in one guest: its tests
-of EGL, dma-bufs, OpenGL ES and of images in OpenGL, each with both. Run as tools/compare/piglit. What happens in
-the guest is in piglit_guest.py."""
+of EGL, dma-bufs, OpenGL ES and of images in OpenGL, each with both. Run as tools/compare/piglit.
+What happens in the guest is in piglit_guest.py."""
 
 import argparse
 import ast

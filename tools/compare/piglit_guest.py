@@ -66,8 +66,9 @@ def move():
 def main(platform, moving):
     with open(f"{HERE}/tests.json", encoding="utf-8") as file:
         tests = json.load(file)
-    patience = PATIENCE_MOVING if moving == "1" else PATIENCE
+    patience = PATIENCE
     if moving == "1":
+        patience = PATIENCE_MOVING
         threading.Thread(target=move, daemon=True).start()
 
     def both(test):

@@ -212,10 +212,7 @@ def selftest_modules(run):
     return build_selftest_modules(run.check.kernel or "6.12", run.must)
 
 
-IGT_TESTS_LOCK = threading.Lock()
-
-
-IGT_TESTS_BUILT = []
+IGT_TESTS_LOCK, IGT_TESTS_BUILT = threading.Lock(), []
 
 
 def build_igt_tests(run):
