@@ -353,6 +353,15 @@ movgem_gpuvm_sm_map(struct drm_gpuvm *vm, void *priv, u64 va, u64 range,
 #define MOVGEM_SCHED_STAT_RESET	DRM_GPU_SCHED_STAT_NOMINAL
 #endif
 
+/*
+ * drm_sched_init() takes a struct since Linux 6.15, and of the stable releases
+ * of 6.12 that Debian ships, since 6.12.115; 6.12.113 is without.
+ */
+#define MOVGEM_SCHED_INIT_ARGS						\
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0) ||		\
+	 (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 115) &&		\
+	  LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)))
+
 /**
  * movgem_sched_init - set up a scheduler for one entity
  * @sched: the scheduler, zeroed memory
@@ -373,7 +382,7 @@ movgem_sched_init(struct drm_gpu_scheduler *sched,
 		  struct workqueue_struct *timeout_wq, u32 credit_limit,
 		  long timeout, const char *name, struct device *dev)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#if MOVGEM_SCHED_INIT_ARGS
 	const struct drm_sched_init_args args = {
 		.ops = ops,
 		.submit_wq = submit_wq,
