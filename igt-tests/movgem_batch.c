@@ -41,6 +41,10 @@
  * Description: The window of a CPU fault leaves quiesced pages out
  *
  * SUBTEST: isolated-fault
+ * SUBTEST: killed
+ * Description: A process that is killed while the kernel waits for a quiesced
+ *              page on its behalf ends, though the page stays quiesced
+ *
  * Description: CPU faults do not wait for pages that are only isolated
  *
  * SUBTEST: job
@@ -69,9 +73,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <sys/wait.h>
+#include <time.h>
 
 #include "igt.h"
 #include "movgem_devices.h"
@@ -397,6 +404,76 @@ static void test_fault_around(int fd)
 
 static void test_isolated_fault(int fd)
 {
+/* Has the kernel read a page that is held, and is killed some time after that. */
+static void __attribute__((noreturn)) be_killed(const void *page, long nsec)
+{
+	struct sigevent event = {
+		.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL,
+	};
+	const struct itimerspec when = { .it_value.tv_nsec = nsec };
+	int ends[2];
+	timer_t timer;
+
+	if (pipe(ends) || timer_create(CLOCK_MONOTONIC, &event, &timer) ||
+	    timer_settime(timer, 0, &when, NULL))
+		_exit(1);
+	while (write(ends[1], page, PAGE) > 0)
+		;
+	_exit(2);
+}
+
+/* Whether a process has ended, for which there is time enough. */
+static bool has_ended(pid_t pid)
+{
+	unsigned int ms;
+	int status;
+
+	for (ms = 0; ms < 60000; ms++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+static void test_killed(int fd)
+{
+	unsigned int killed = 0, tries;
+	uint64_t seed = 12;
+	struct held h;
+
+	igt_require_f(!kernel_may_take, "page_store=folio: faults do not wait for held pages\n");
+	held_init(&h, fd);
+	/* Too early a signal finds no wait, and too late one a page taken back. */
+	for (tries = 0; killed < 5; tries++) {
+		const long nsec = 1 + movgem_rand(&seed) % 25000000;
+		struct counts before, delta;
+		bool ended;
+		pid_t pid;
+
+		igt_assert_f(tries < 1000, "%u of %u were killed while they waited\n",
+			     killed, tries);
+		h.file = hold(&h, 17, 1, "quiesce");
+		before = counts_now(fd);
+		pid = fork();
+		igt_assert_lte(0, pid);
+		if (!pid)
+			be_killed(h.map + 17 * PAGE / 4, nsec);
+		ended = has_ended(pid);
+		delta = counts_since(fd, &before);
+		close(h.file);
+		h.file = -1;
+		if (!ended) {
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, 0);
+		}
+		igt_assert_f(ended, "it lived on\n");
+		killed += delta.waits && !delta.cpu_retaken;
+	}
+	igt_info("%u of %u were killed while they waited\n", killed, tries);
+	held_fini(&h);
+}
+
 	struct counts before;
 	struct held h;
 	unsigned int i;
@@ -591,6 +668,9 @@ static const struct movgem_subtest held_cases[] = {
 		"The window of a CPU fault leaves quiesced pages out",
 	}, {
 		"isolated-fault", test_isolated_fault,
+	}, {
+		"killed", test_killed,
+		"A process that is killed while the kernel waits for a quiesced page on its behalf ends, though the page stays quiesced",
 		"CPU faults do not wait for pages that are only isolated",
 	}, {
 		"job", test_job,

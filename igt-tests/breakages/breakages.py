@@ -74,6 +74,13 @@ LIST = [
           "\t    slot->busy == U8_MAX) {")],
         ["movgem_batch", "movgem_migrate@writers-compact"]),
     Breakage(
+        "killed-faults-on", "the fault of a killed task comes again",
+        [("movgem_fault.c",
+          "\t\treturn fatal_signal_pending(current) ? VM_FAULT_SIGBUS :\n"
+          "\t\t\t\t\t\t       VM_FAULT_NOPAGE;\n",
+          "\t\treturn VM_FAULT_NOPAGE;\n")],
+        ["movgem_batch@killed"]),
+    Breakage(
         "busy-ignored", "a page moves while a CPU fault is just mapping it",
         [(MIGRATE, "\tif (slot->busy || (in_use(slot) &&", "\tif ((in_use(slot) &&")],
         ["movgem_migrate@cpu-hammer,writers-debugfs,fork,remap"]),

@@ -3,6 +3,7 @@
 
 #include <linux/bitmap.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 
 #include "movgem_bo.h"
 #include "movgem_store.h"
@@ -137,7 +138,7 @@ static void window_end(struct movgem_bo *bo, struct fault_window *win)
 
 /*
  * Called with mmap_lock held. Returns VM_FAULT_NOPAGE; VM_FAULT_SIGBUS past the
- * end and for a purged BO; VM_FAULT_OOM.
+ * end, for a purged BO and for a killed task; VM_FAULT_OOM.
  */
 static vm_fault_t pfn_fault(struct vm_fault *vmf)
 {
@@ -148,10 +149,14 @@ static vm_fault_t pfn_fault(struct vm_fault *vmf)
 
 	ret = window_begin(bo, vmf, &win);
 	if (ret == VM_FAULT_NOPAGE) {
-		/* A killed task leaves the loop of its fault by itself. */
 		movgem_stat_inc(mdev, cpu_fault_wait);
 		movgem_migrate_wait(bo, vmf->pgoff);
-		return VM_FAULT_NOPAGE;
+		/*
+		 * The kernel's access on behalf of a killed task would come
+		 * again and again, without a wait, until the page has moved.
+		 */
+		return fatal_signal_pending(current) ? VM_FAULT_SIGBUS :
+						       VM_FAULT_NOPAGE;
 	}
 	if (ret)
 		return ret;

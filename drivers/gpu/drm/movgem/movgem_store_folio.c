@@ -344,7 +344,7 @@ static vm_fault_t bo_fault(struct vm_fault *vmf)
 		/* A killed task leaves the loop of its fault by itself. */
 		if (folio_lock_killable(folio)) {
 			folio_put(folio);
-			return VM_FAULT_NOPAGE;
+			return VM_FAULT_SIGBUS;
 		}
 	}
 	/* Moved, or gone with its BO: the access comes again. */
