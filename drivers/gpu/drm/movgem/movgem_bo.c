@@ -101,7 +101,7 @@ static void bo_destroy(struct movgem_bo *bo)
 
 static void bo_destroy_work(struct work_struct *work)
 {
-	bo_destroy(container_of(work, struct movgem_bo, destroy_work));
+	bo_destroy(container_of(work, struct movgem_bo, reclaim_work));
 }
 
 static void movgem_bo_free(struct drm_gem_object *obj)
@@ -114,8 +114,8 @@ static void movgem_bo_free(struct drm_gem_object *obj)
 	 * shrinker go while it scans.
 	 */
 	if (current->flags & PF_MEMALLOC) {
-		INIT_WORK(&bo->destroy_work, bo_destroy_work);
-		queue_work(movgem_wq, &bo->destroy_work);
+		INIT_WORK(&bo->reclaim_work, bo_destroy_work);
+		queue_work(movgem_wq, &bo->reclaim_work);
 		return;
 	}
 	bo_destroy(bo);

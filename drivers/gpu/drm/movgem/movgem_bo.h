@@ -229,8 +229,11 @@ struct movgem_bo {
 		bool stale;
 	} import;
 
-	/** @destroy_work: frees a BO whose last user is in reclaim. */
-	struct work_struct destroy_work;
+	/**
+	 * @reclaim_work: what reclaim must not wait for: the pages of a BO that
+	 * is purged, or all of one whose last user is in reclaim.
+	 */
+	struct work_struct reclaim_work;
 
 	/**
 	 * @rcu: the memory, @slot too, stays for who came by a page and has no

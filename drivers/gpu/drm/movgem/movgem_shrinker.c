@@ -5,11 +5,14 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/shrinker.h>
+#include <linux/swap.h>
+#include <linux/workqueue.h>
 
 #include <drm/drm_managed.h>
 
 #include "movgem_bo.h"
 #include "movgem_compat.h"
+#include "movgem_drv.h"
 #include "movgem_engine.h"
 #include "movgem_store.h"
 
@@ -20,8 +23,10 @@
  * device's LRU list and loses its pages to the shrinker, once and for all. It
  * must be idle, not pinned, not exported, without a framebuffer, and none of its
  * pages may be in the hands of the kernel: the shrinker may run on behalf of the
- * very task that isolated it. One that VMs map over and over, more than a million
- * pages in all, is left alone: reclaim has no time to clear so many entries.
+ * very task that isolated it. kswapd, which such a task may wait for, leaves it
+ * to a work to free pages that can be locked. A BO that VMs map over and over,
+ * more than a million pages in all, is left alone: reclaim has no time to clear
+ * so many entries.
  */
 
 /**
@@ -62,6 +67,15 @@ static bool may_purge(struct movgem_bo *bo)
 	       bo->gpu_map_pages <= max_t(u64, bo->count, PURGE_PTES_MAX);
 }
 
+static void purge_work(struct work_struct *work)
+{
+	struct movgem_bo *bo = container_of(work, struct movgem_bo,
+					    reclaim_work);
+
+	movgem_store_free(bo);
+	movgem_bo_put(bo);
+}
+
 /*
  * Take an unneeded BO's pages. Called in reclaim, with its dma_resv held.
  * Returns true if they are gone.
@@ -94,7 +108,18 @@ static bool purge(MOVGEM_LRU_ARGS)
 
 	movgem_lru_remove(bo);
 	movgem_stat_add(mdev, pages_purged, movgem_bo_count(bo));
-	movgem_store_free(bo);
+
+	/*
+	 * A store whose pages can be held waits for them, and who has them may
+	 * be waiting, for memory, for kswapd.
+	 */
+	if (mdev->store->held && current_is_kswapd()) {
+		drm_gem_object_get(obj);
+		INIT_WORK(&bo->reclaim_work, purge_work);
+		queue_work(movgem_wq, &bo->reclaim_work);
+	} else {
+		movgem_store_free(bo);
+	}
 	return true;
 }
 

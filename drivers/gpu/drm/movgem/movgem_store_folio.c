@@ -244,7 +244,7 @@ static void bo_set_pinned(struct movgem_bo *bo, bool pinned)
  * Truncation waits for locked pages. The kernel holds those of a batch while it
  * allocates memory for the next, and so the caller, who is in reclaim, may be
  * who has them locked. Whoever locks one from now on is somebody else, and does
- * not wait for us.
+ * not wait for us, unless we are kswapd, which does not truncate: see purge().
  */
 static bool bo_held(struct movgem_bo *bo)
 {
@@ -341,7 +341,7 @@ static vm_fault_t bo_fault(struct vm_fault *vmf)
 			folio_put(folio);
 			return VM_FAULT_RETRY;
 		}
-		/* A killed task leaves the loop of its fault by itself. */
+		/* Or the kernel's access on its behalf would come again. */
 		if (folio_lock_killable(folio)) {
 			folio_put(folio);
 			return VM_FAULT_SIGBUS;
