@@ -16,6 +16,7 @@
 #include <drm/movgem_drm.h>
 
 #include "movgem_kunit_page.h"
+#include "movgem_stall.h"
 
 #define VA	MOVGEM_KUNIT_VA
 #define PAGES	3
@@ -461,6 +462,45 @@ static void page_stall(struct kunit *test)
 	end_life(life);
 }
 
+/* What a job has stalled on it gets before the page moves again. */
+static void page_wanted(struct kunit *test)
+{
+	struct life *life = test->priv;
+	u64 refused = movgem_stat_read(life->mdev, isolate_refused_wanted);
+	struct movgem_stall stall = {};
+
+	begin_life(life);
+	do_step(life, STEP_ISOLATE);
+	/* The job takes the page back, and is not there again yet. */
+	movgem_stall_wait(life->gpu->vm, VA + INDEX * PAGE_SIZE, &stall);
+	life->state = MOVGEM_PAGE_RETAKEN;
+	check_life(life);
+
+	if (movgem_kunit_migrate(test, life->held, MIGRATE_SYNC, true) !=
+	    -EAGAIN) {
+		movgem_stall_end(life->mdev, &stall);
+		KUNIT_FAIL(test, "the page moved");
+		life->held = NULL;
+		end_life(life);
+		return;
+	}
+	check_life(life);
+	do_step(life, STEP_PUTBACK);
+	life->held = movgem_kunit_isolate(life->slot);
+	KUNIT_EXPECT_NULL(test, life->held);
+	if (life->held)
+		do_putback(life);
+	KUNIT_EXPECT_EQ(test, refused + 1,
+			movgem_stat_read(life->mdev, isolate_refused_wanted));
+	check_life(life);
+
+	movgem_stall_end(life->mdev, &stall);
+	do_step(life, STEP_ISOLATE);
+	do_step(life, STEP_MOVE);
+	check_life(life);
+	end_life(life);
+}
+
 /* A CPU fault waits, and takes back what is in nobody's sight. */
 static void page_fault_wait(struct kunit *test)
 {
@@ -604,6 +644,7 @@ static struct kunit_case page_cases[] = {
 	KUNIT_CASE_PARAM_ATTR(page_orders, second_step_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE(page_stall),
+	KUNIT_CASE(page_wanted),
 	KUNIT_CASE(page_fault_wait),
 	KUNIT_CASE(page_moving_gpu),
 	KUNIT_CASE(page_moving_cpu),
