@@ -23,7 +23,8 @@
  *              at most
  *
  * SUBTEST: ratios-jobs
- * Description: The same while jobs write to the BOs as well
+ * Description: The same while jobs write to the BOs as well, whose accesses wait
+ *              for one batch at most
  *
  * SUBTEST: stall
  * Description: Jobs on pages that are moved all the time wait for one move at
@@ -40,11 +41,11 @@
  * SUBTEST: fault-around
  * Description: The window of a CPU fault leaves quiesced pages out
  *
- * SUBTEST: isolated-fault
  * SUBTEST: killed
  * Description: A process that is killed while the kernel waits for a quiesced
  *              page on its behalf ends, though the page stays quiesced
  *
+ * SUBTEST: isolated-fault
  * Description: CPU faults do not wait for pages that are only isolated
  *
  * SUBTEST: job
@@ -72,13 +73,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "igt.h"
 #include "movgem_devices.h"
@@ -175,6 +176,7 @@ static void ratios_once(unsigned int views, struct counts *sum)
 	rig_wait_work(&rig, 20000, views ? 4 : 0);
 	rig_stop(&rig);
 	rig_check(&rig);
+	igt_assert_lte_u64(movgem_stat(rig.fd, "gpu_stall_batches_max"), 1);
 	rig_fini(&rig);
 }
 
@@ -402,8 +404,6 @@ static void test_fault_around(int fd)
 	held_fini(&h);
 }
 
-static void test_isolated_fault(int fd)
-{
 /* Has the kernel read a page that is held, and is killed some time after that. */
 static void __attribute__((noreturn)) be_killed(const void *page, long nsec)
 {
@@ -474,6 +474,8 @@ static void test_killed(int fd)
 	held_fini(&h);
 }
 
+static void test_isolated_fault(int fd)
+{
 	struct counts before;
 	struct held h;
 	unsigned int i;
@@ -667,10 +669,10 @@ static const struct movgem_subtest held_cases[] = {
 		"fault-around", test_fault_around,
 		"The window of a CPU fault leaves quiesced pages out",
 	}, {
-		"isolated-fault", test_isolated_fault,
-	}, {
 		"killed", test_killed,
 		"A process that is killed while the kernel waits for a quiesced page on its behalf ends, though the page stays quiesced",
+	}, {
+		"isolated-fault", test_isolated_fault,
 		"CPU faults do not wait for pages that are only isolated",
 	}, {
 		"job", test_job,
@@ -708,7 +710,7 @@ int igt_main()
 	igt_subtest("ratios")
 		test_ratios(0);
 
-	igt_describe("The same while jobs write to the BOs as well");
+	igt_describe("The same while jobs write to the BOs as well, whose accesses wait for one batch at most");
 	igt_subtest("ratios-jobs")
 		test_ratios(1);
 
