@@ -8,6 +8,7 @@
  */
 #include <GLES3/gl32.h>
 #include <dirent.h>
+#include <drm_fourcc.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -162,20 +163,17 @@ static GLuint make_bgra(unsigned int width, unsigned int height)
 	return texture;
 }
 
-/* A part of a picture to a part of a texture that has been cleared. */
-static void blit(struct gl *gl, GLuint texture, const char *word,
+/* A part of the seed's picture to a part of a texture that has been cleared. */
+static void blit(GLuint from, GLuint texture, const char *word,
 		 unsigned int width, unsigned int height, unsigned int seed,
 		 uint32_t *right)
 {
-	GLuint from = make_texture(width, height, NULL);
 	GLuint source = make_target(from);
 	GLuint target = make_target(texture);
 	uint64_t before;
 
 	clear();
-	glBindFramebuffer(GL_FRAMEBUFFER, source);
-	draw_pattern(gl, width, height, seed);
-	glBindFramebuffer(GL_DRAW_FRAMEBUFFER, target);
+	glBindFramebuffer(GL_READ_FRAMEBUFFER, source);
 	/* That of the clear has ended now. */
 	glFinish();
 	before = gpu_time();
@@ -196,7 +194,35 @@ static void blit(struct gl *gl, GLuint texture, const char *word,
 	expect_pixels(width, height, right, word);
 	glDeleteFramebuffers(1, &source);
 	glDeleteFramebuffers(1, &target);
+}
+
+/* From an image without alpha, which is 255 then, as in the seed's picture. */
+static void blit_without_alpha(struct gl *gl, bool blue_first,
+			       unsigned int width, unsigned int height,
+			       unsigned int seed, uint32_t *right)
+{
+	const unsigned int stride = (width * 4 + 63) & ~63u;
+	GLuint from, texture = make_texture(width, height, NULL);
+	struct bo bo;
+	int dmabuf = bo_create(&bo, stride * height);
+
+	for (unsigned int i = 0; i < width * height; i++) {
+		uint32_t *line = bo.map + i / width * stride;
+		uint32_t pixel = pattern_pixel(i % width, i / width, seed);
+
+		if (blue_first)
+			pixel = (pixel & 0xff) << 16 | (pixel & 0xff00) |
+				(pixel >> 16 & 0xff);
+		line[i % width] = (pixel & 0xffffff) | 0x5a000000;
+	}
+	from = import_texture(gl, dmabuf, width, height, stride,
+			      blue_first ? DRM_FORMAT_XRGB8888 :
+					   DRM_FORMAT_XBGR8888);
+	blit(from, texture, "nogpublit", width, height, seed, right);
+	glDeleteTextures(1, &texture);
 	glDeleteTextures(1, &from);
+	bo_close(&bo);
+	close(dmabuf);
 }
 
 /* Copies between images want sized formats. */
@@ -278,7 +304,7 @@ void gpu_work(struct gl *gl, unsigned int width, unsigned int height,
 	      unsigned int seed)
 {
 	uint32_t *right = malloc(width * height * 4);
-	GLuint texture;
+	GLuint from, target, texture;
 	int major, minor;
 
 	check(sscanf((const char *)glGetString(GL_VERSION), "OpenGL ES %d.%d",
@@ -286,12 +312,22 @@ void gpu_work(struct gl *gl, unsigned int width, unsigned int height,
 	check(right && width > SMALLER && height > SMALLER);
 	test_clear(gl, width, height, seed, right);
 
+	from = make_texture(width, height, NULL);
+	target = make_target(from);
+	draw_pattern(gl, width, height, seed);
+	glDeleteFramebuffers(1, &target);
 	texture = make_texture(width, height, NULL);
-	blit(gl, texture, "gpucopy", width, height, seed, right);
+	blit(from, texture, "gpucopy", width, height, seed, right);
 	glDeleteTextures(1, &texture);
 	texture = make_bgra(width, height);
-	blit(gl, texture, "nogpublit", width, height, seed, right);
+	blit(from, texture, "nogpublit", width, height, seed, right);
 	glDeleteTextures(1, &texture);
+	glDeleteTextures(1, &from);
+	/* softpipe's images are not in BOs. */
+	if (!getenv("GALLIUM_DRIVER")) {
+		blit_without_alpha(gl, true, width, height, seed, right);
+		blit_without_alpha(gl, false, width, height, seed, right);
+	}
 
 	/* softpipe has less. */
 	if (major == 3 && minor >= 2)

@@ -5,6 +5,7 @@
  * movgem's own view: BOs by their dma-bufs, and what debugfs says of Mesa's.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -47,6 +48,19 @@ void bo_open(struct bo *bo, int dmabuf)
 		       bo->fd, args.offset);
 	if (bo->map == MAP_FAILED)
 		fail("mmap: %s", strerror(errno));
+}
+
+int bo_create(struct bo *bo, uint64_t size)
+{
+	struct drm_movgem_bo_create args = { .size = size };
+	int fd = open_render(), dmabuf;
+
+	check(!drmIoctl(fd, DRM_IOCTL_MOVGEM_BO_CREATE, &args));
+	check(!drmPrimeHandleToFD(fd, args.handle, DRM_CLOEXEC | DRM_RDWR,
+				  &dmabuf));
+	bo_open(bo, dmabuf);
+	close(fd);
+	return dmabuf;
 }
 
 void bo_close(struct bo *bo)

@@ -305,20 +305,6 @@ void test_dup(void)
 	close(card);
 }
 
-/* A BO of movgem's own, without Mesa. */
-static int create_bo(struct bo *bo, uint64_t size)
-{
-	struct drm_movgem_bo_create args = { .size = size };
-	int fd = open_render(), dmabuf;
-
-	check(!drmIoctl(fd, DRM_IOCTL_MOVGEM_BO_CREATE, &args));
-	check(!drmPrimeHandleToFD(fd, args.handle, DRM_CLOEXEC | DRM_RDWR,
-				  &dmabuf));
-	bo_open(bo, dmabuf);
-	close(fd);
-	return dmabuf;
-}
-
 /* A BO that a job has, which ends when what waits for it has long begun. */
 struct busy {
 	struct bo bo;
@@ -352,7 +338,7 @@ static void wait_pending(struct gl *gl)
 	};
 	struct pollfd poller = { .events = POLLIN };
 	struct busy busy = { .begins = true };
-	int dmabuf = create_bo(&busy.bo, 4 * 4096);
+	int dmabuf = bo_create(&busy.bo, 4 * 4096);
 	pthread_t thread;
 	EGLSyncKHR sync;
 
@@ -491,7 +477,7 @@ void test_nv12(void)
 	GLuint texture;
 	struct gl gl;
 	struct bo bo;
-	int dmabuf = create_bo(&bo, WIDTH * HEIGHT * 3 / 2);
+	int dmabuf = bo_create(&bo, WIDTH * HEIGHT * 3 / 2);
 	const EGLint attributes[] = {
 		EGL_WIDTH, WIDTH,
 		EGL_HEIGHT, HEIGHT,
@@ -598,7 +584,7 @@ void test_shapes(void)
 	};
 	struct gl gl;
 	struct bo bo;
-	int dmabuf = create_bo(&bo, stride * height);
+	int dmabuf = bo_create(&bo, stride * height);
 
 	check(bo.size == stride * height);
 	memset(bo.map, 0, bo.size);
@@ -636,7 +622,7 @@ void test_flush(void)
 	const unsigned int size = 1024;
 	struct gl gl;
 	struct bo bo;
-	int dmabuf = create_bo(&bo, size * size * 4);
+	int dmabuf = bo_create(&bo, size * size * 4);
 
 	gl_open(&gl, GBM_RENDER);
 	make_target(import_texture(&gl, dmabuf, size, size, size * 4,

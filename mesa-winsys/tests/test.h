@@ -48,6 +48,8 @@ struct bo {
 
 /* Checks that it is a BO of movgem, whose pages move. */
 void bo_open(struct bo *bo, int dmabuf);
+/* A new one, without Mesa; returns its dma-buf. */
+int bo_create(struct bo *bo, uint64_t size);
 void bo_close(struct bo *bo);
 uint64_t bo_moved(const struct bo *bo);
 

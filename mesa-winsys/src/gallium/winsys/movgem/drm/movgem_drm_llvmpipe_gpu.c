@@ -297,6 +297,22 @@ get_image(struct pipe_resource *resource, unsigned level,
           box->y + box->height <= image->height;
 }
 
+/* Each channel stays what it is; an alpha that the source does not have is one
+ * in any case, and may be asked for.
+ */
+static bool
+is_swizzled(const struct pipe_blit_info *info)
+{
+   if (!info->swizzle_enable)
+      return false;
+   return info->swizzle[0] != PIPE_SWIZZLE_X ||
+          info->swizzle[1] != PIPE_SWIZZLE_Y ||
+          info->swizzle[2] != PIPE_SWIZZLE_Z ||
+          (info->swizzle[3] != PIPE_SWIZZLE_W &&
+           (info->swizzle[3] != PIPE_SWIZZLE_1 ||
+            util_format_has_alpha(info->src.format)));
+}
+
 static bool
 blit(struct pipe_context *ctx, const struct pipe_blit_info *info)
 {
@@ -314,7 +330,7 @@ blit(struct pipe_context *ctx, const struct pipe_blit_info *info)
        to->depth != from->depth || info->filter != PIPE_TEX_FILTER_NEAREST)
       return false;
    if ((info->mask & PIPE_MASK_RGBA) != PIPE_MASK_RGBA || info->dst_sample ||
-       info->scissor_enable || info->swizzle_enable || info->alpha_blend ||
+       info->scissor_enable || is_swizzled(info) || info->alpha_blend ||
        info->num_window_rectangles ||
        (info->render_condition_enable && is_conditional(ctx)) ||
        info->dst.resource == info->src.resource)
