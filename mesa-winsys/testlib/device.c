@@ -2,8 +2,9 @@
 /*
  * Copyright (C) 2026 movgem maintainers
  *
- * Device nodes, debugfs, messages with file descriptors, patterns.
+ * Device nodes, vgem's fences, debugfs, messages with file descriptors, patterns.
  */
+#include <drm/vgem_drm.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -60,6 +61,25 @@ int open_render(void)
 int open_driver(const char *name)
 {
 	return open_node("card", 0, name);
+}
+
+int vgem_attach_fence(int vgem, uint32_t handle, uint32_t *fence)
+{
+	struct drm_vgem_fence_attach args = {
+		.handle = handle, .flags = VGEM_FENCE_WRITE,
+	};
+
+	if (drmIoctl(vgem, DRM_IOCTL_VGEM_FENCE_ATTACH, &args))
+		return -errno;
+	*fence = args.out_fence;
+	return 0;
+}
+
+void vgem_signal_fence(int vgem, uint32_t fence)
+{
+	struct drm_vgem_fence_signal args = { .fence = fence };
+
+	check(!drmIoctl(vgem, DRM_IOCTL_VGEM_FENCE_SIGNAL, &args));
 }
 
 void write_file(const char *path, const char *text)

@@ -54,6 +54,12 @@ int open_render(void);
 /* The card of another driver, or -1. */
 int open_driver(const char *name);
 
+/* A fence of a write, in a BO of vgem's, that signals when we say so, or after ten
+ * seconds. Returns 0 or -errno.
+ */
+int vgem_attach_fence(int vgem, uint32_t handle, uint32_t *fence);
+void vgem_signal_fence(int vgem, uint32_t fence);
+
 void write_file(const char *path, const char *text);
 
 /* A line of debugfs' list of BOs. */

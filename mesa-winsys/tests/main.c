@@ -282,6 +282,7 @@ static const struct test tests[] = {
 	{ "exported", test_exported },
 	{ "export-late", test_export_late },
 	{ "foreign", test_foreign },
+	{ "foreign-fence", test_foreign_fence },
 	{ "nv12", test_nv12 },
 	{ "shapes", test_shapes },
 	{ "flush", test_flush },

@@ -5,6 +5,7 @@
  * Tests of what is shared: with another process, with another driver, between
  * two devices of one file, and fences.
  */
+#include <GLES3/gl3.h>
 #include <drm_fourcc.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -362,6 +363,42 @@ static void wait_pending(struct gl *gl)
 	close(dmabuf);
 }
 
+/* Nothing here is shared, so no flush waits for the drawing: a fence that goes out does. */
+static void wait_for_own(struct gl *gl)
+{
+	PFNEGLDUPNATIVEFENCEFDANDROIDPROC dup_fence =
+		function("eglDupNativeFenceFDANDROID");
+	PFNEGLCREATESYNCKHRPROC create = function("eglCreateSyncKHR");
+	PFNEGLDESTROYSYNCKHRPROC destroy = function("eglDestroySyncKHR");
+	GLuint texture = make_texture(WIDTH, HEIGHT, NULL);
+	GLuint target = make_target(texture);
+	int waited = 0, rounds;
+
+	for (rounds = 0; waited < 3; rounds++) {
+		struct pollfd poller = { .events = POLLIN };
+		EGLSyncKHR native;
+		GLsync own;
+
+		if (rounds == 100)
+			fail("the drawing was always done before the fence");
+		draw_heavy(gl, WIDTH, HEIGHT, rounds);
+		native = create(gl->dpy, EGL_SYNC_NATIVE_FENCE_ANDROID, NULL);
+		check(native != EGL_NO_SYNC_KHR);
+		own = glFenceSync(GL_SYNC_GPU_COMMANDS_COMPLETE, 0);
+		waited += glClientWaitSync(own, 0, 0) == GL_TIMEOUT_EXPIRED;
+		poller.fd = dup_fence(gl->dpy, native);
+		check(poller.fd >= 0);
+		check(poll(&poller, 1, -1) == 1 && poller.revents == POLLIN);
+		if (glClientWaitSync(own, 0, 0) != GL_ALREADY_SIGNALED)
+			fail("a fence went out that did not wait for the drawing");
+		glDeleteSync(own);
+		check(destroy(gl->dpy, native));
+		close(poller.fd);
+	}
+	glDeleteFramebuffers(1, &target);
+	glDeleteTextures(1, &texture);
+}
+
 /* A native fence goes out and comes in; when it signals, memory is as drawn. */
 void test_fence(void)
 {
@@ -382,6 +419,7 @@ void test_fence(void)
 	dup_fence = function("eglDupNativeFenceFDANDROID");
 	wait = function("eglWaitSyncKHR");
 
+	wait_for_own(&gl);
 	make_target(export_texture(&gl, &image, &dmabuf));
 	bo_open(&bo, dmabuf);
 	for (int i = 0; i < ROUNDS; i++) {
@@ -465,6 +503,124 @@ void test_implicit(void)
 	bo_close(&busy.bo);
 	close(dmabuf);
 	gl_close(&gl);
+}
+
+/* An image of another driver's, which has a fence in it, and a user of that driver who
+ * reads, or writes to, the image before the fence signals. What waits for it has long
+ * begun then.
+ */
+struct vgem_image {
+	int vgem;
+	struct drm_mode_create_dumb dumb;
+	uint32_t *map;
+	uint32_t fence;
+	/* What is in it, or is going to be. */
+	unsigned int seed;
+	bool writes, drawn;
+	volatile bool signaled;
+};
+
+static void *use_and_signal(void *data)
+{
+	struct vgem_image *image = data;
+
+	usleep(300 * 1000);
+	for (unsigned int y = 0; y < HEIGHT; y++) {
+		for (unsigned int x = 0; x < WIDTH; x++) {
+			uint32_t *at = image->map + y * image->dumb.pitch / 4 + x;
+			uint32_t pixel = pattern_pixel(x, y, image->seed);
+
+			if (image->writes)
+				*at = pixel;
+			else if (*at != pixel)
+				image->drawn = true;
+		}
+	}
+	image->signaled = true;
+	vgem_signal_fence(image->vgem, image->fence);
+	return NULL;
+}
+
+static int vgem_image_open(struct vgem_image *image)
+{
+	int dmabuf;
+
+	image->vgem = open_driver("vgem");
+	if (image->vgem < 0)
+		fail("vgem is not loaded");
+	image->dumb.width = WIDTH;
+	image->dumb.height = HEIGHT;
+	image->dumb.bpp = 32;
+	check(!drmIoctl(image->vgem, DRM_IOCTL_MODE_CREATE_DUMB, &image->dumb));
+	check(!drmPrimeHandleToFD(image->vgem, image->dumb.handle,
+				  DRM_CLOEXEC | DRM_RDWR, &dmabuf));
+	image->map = mmap(NULL, image->dumb.size, PROT_READ | PROT_WRITE,
+			  MAP_SHARED, dmabuf, 0);
+	check(image->map != MAP_FAILED);
+	return dmabuf;
+}
+
+/* An image of another driver's is read, and drawn to, after what its fences are of: a
+ * context that leaves a framebuffer draws, without a flush.
+ */
+void test_foreign_fence(void)
+{
+	struct vgem_image image = {};
+	GLuint texture, ours, theirs, other;
+	struct gl gl;
+	int dmabuf = vgem_image_open(&image);
+
+	gl_open(&gl, GBM_RENDER);
+	ours = make_target(make_texture(WIDTH, HEIGHT, NULL));
+	other = make_target(make_texture(WIDTH, HEIGHT, NULL));
+	texture = import_texture(&gl, dmabuf, WIDTH, HEIGHT, image.dumb.pitch,
+				 DRM_FORMAT_ABGR8888);
+	theirs = make_target(texture);
+
+	/* First without a fence: shaders are compiled then. */
+	for (unsigned int round = 0; round < 6; round++) {
+		const bool read = round % 2, fenced = round >= 2;
+		pthread_t thread;
+
+		if (fenced) {
+			image.writes = read;
+			image.seed += read;
+			image.signaled = false;
+			check(!vgem_attach_fence(image.vgem, image.dumb.handle,
+						 &image.fence));
+			check(!pthread_create(&thread, NULL, use_and_signal,
+					      &image));
+		}
+		glBindFramebuffer(GL_FRAMEBUFFER, read ? ours : theirs);
+		if (read)
+			draw_copy(&gl, texture, WIDTH, HEIGHT, round);
+		else
+			draw_pattern(&gl, WIDTH, HEIGHT, 10 * round);
+		glBindFramebuffer(GL_FRAMEBUFFER, other);
+		draw_pattern(&gl, WIDTH, HEIGHT, 100);
+		if (fenced) {
+			if (!image.signaled)
+				fail("nothing waited before it was %s",
+				     read ? "read" : "drawn to");
+			check(!pthread_join(thread, NULL));
+			if (image.drawn)
+				fail("it was drawn to before the fence");
+		}
+		glFinish();
+		if (read) {
+			glBindFramebuffer(GL_FRAMEBUFFER, ours);
+			expect_copy(WIDTH, HEIGHT, image.seed, round);
+		} else {
+			image.seed = 10 * round;
+			expect_memory(image.map, image.dumb.pitch,
+				      DRM_FORMAT_ABGR8888, WIDTH, HEIGHT,
+				      image.seed);
+		}
+	}
+	munmap(image.map, image.dumb.size);
+	gl_close(&gl);
+	close(dmabuf);
+	close(image.vgem);
 }
 
 /* Two planes in one dma-buf, sampled as an external texture. */

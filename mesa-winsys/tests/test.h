@@ -120,6 +120,7 @@ GLuint import_texture(struct gl *gl, int dmabuf, unsigned int width,
 void test_exported(void);
 void test_export_late(void);
 void test_foreign(void);
+void test_foreign_fence(void);
 void test_dup(void);
 void test_fence(void);
 void test_implicit(void);

@@ -113,15 +113,12 @@ void test_usages(void)
 	for (unsigned int f = 0; f < sizeof(formats) / sizeof(*formats); f++) {
 		for (unsigned int u = 0; u < sizeof(usages) / sizeof(*usages);
 		     u++) {
-			if (!gbm_device_is_format_supported(device,
-							    formats[f].format,
-							    usages[u]))
-				continue;
+			check(gbm_device_is_format_supported(device,
+							     formats[f].format,
+							     usages[u]));
 			buffer(device, f, usages[u], 5000 * made++);
 		}
 	}
-	/* All of those that the display shows, for all of it. */
-	check(made >= 5 * 6);
 	printf("    %u of format and use\n", made);
 	gbm_device_destroy(device);
 	close(fd);

@@ -17,8 +17,8 @@ RUNS = (
     ("softpipe-", "GALLIUM_DRIVER=softpipe",
      ("gbm-render", "foreign", "nv12", "dup", "formats")),
     ("gpu-", "MOVGEM_DEBUG=gpuclear,gpucopy",
-     ("surfaceless", "gbm-card", "gbm-render", "usages", "exported", "foreign", "flush",
-      "fence")),
+     ("surfaceless", "gbm-card", "gbm-render", "usages", "exported", "foreign",
+      "foreign-fence", "flush", "fence")),
 )
 
 BUILD_LOCK = threading.Lock()
@@ -36,7 +36,7 @@ def tests(run):
     all_names = run.must([f"{TREE}/out/build/mesa/movgem_mesa", "--list"]).split()
     winsys_tests(run, ["--mesa"], [
         (prefix, f"{environment} {PROGRAM} {' '.join(names)}", names or all_names)
-        for prefix, environment, names in RUNS], timeout=2400)
+        for prefix, environment, names in RUNS], setup="modprobe vgem;", timeout=2400)
 
 
 def checks():

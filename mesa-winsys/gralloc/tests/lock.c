@@ -4,7 +4,6 @@
  *
  * Lock and unlock, and fences, while the GPU works on the buffers.
  */
-#include <drm/vgem_drm.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -317,26 +316,6 @@ void test_fences(void)
 		alloc_close(&alloc[i]);
 }
 
-/* vgem's own fences, which its user signals. */
-static int attach_fence(int vgem, uint32_t handle, uint32_t *fence)
-{
-	struct drm_vgem_fence_attach args = {
-		.handle = handle, .flags = VGEM_FENCE_WRITE,
-	};
-
-	if (drmIoctl(vgem, DRM_IOCTL_VGEM_FENCE_ATTACH, &args))
-		return -errno;
-	*fence = args.out_fence;
-	return 0;
-}
-
-static void signal_fence(int vgem, uint32_t fence)
-{
-	struct drm_vgem_fence_signal args = { .fence = fence };
-
-	check(!drmIoctl(vgem, DRM_IOCTL_VGEM_FENCE_SIGNAL, &args));
-}
-
 /* Another driver produces: a job of movgem's waits for its fence. */
 static void from_vgem(struct alloc *alloc, struct gpu *gpu, int vgem,
 		      uint32_t handle, struct movgem_bo *mbo)
@@ -349,7 +328,7 @@ static void from_vgem(struct alloc *alloc, struct gpu *gpu, int vgem,
 	image_make(alloc, gpu, &dst);
 	write_planes(src.bo, 3);
 	write_planes(dst.bo, 4);
-	check_ret(attach_fence(vgem, handle, &fence), 0);
+	check_ret(vgem_attach_fence(vgem, handle, &fence), 0);
 	check_ret(movgem_bo_export_sync_file(mbo, MOVGEM_ACCESS_READ,
 					     &sync_file), 0);
 	check_ret(movgem_sync_file_wait(sync_file, 0), -ETIME);
@@ -357,7 +336,7 @@ static void from_vgem(struct alloc *alloc, struct gpu *gpu, int vgem,
 						  sync_file), 0);
 	copy(gpu, &dst, &src, false, acquire, 0);
 	check_ret(movgem_bo_wait(dst.mbo, movgem_deadline(100000000)), -ETIME);
-	signal_fence(vgem, fence);
+	vgem_signal_fence(vgem, fence);
 	expect_planes(dst.bo, 3);
 	check_ret(movgem_sync_file_wait(sync_file, 0), 0);
 	close(sync_file);
@@ -380,11 +359,11 @@ static void to_vgem(struct alloc *alloc, struct gpu *gpu, int vgem,
 	sync_file = pending_copy(alloc, gpu, &dst, &src);
 	check_ret(movgem_bo_import_sync_file(mbo, MOVGEM_ACCESS_WRITE,
 					     sync_file), 0);
-	check_ret(attach_fence(vgem, handle, &fence), -EBUSY);
+	check_ret(vgem_attach_fence(vgem, handle, &fence), -EBUSY);
 	gpu_open_gate(gpu);
 	check_ret(movgem_sync_file_wait(sync_file, INT64_MAX), 0);
-	check_ret(attach_fence(vgem, handle, &fence), 0);
-	signal_fence(vgem, fence);
+	check_ret(vgem_attach_fence(vgem, handle, &fence), 0);
+	vgem_signal_fence(vgem, fence);
 	close(sync_file);
 	gpu_finish(gpu);
 	image_destroy(&src);
