@@ -57,7 +57,8 @@ def parse_args():
     add("--timeout", type=int, default=7200, metavar="SECONDS",
         help="for the guest (default %(default)s)")
     add("--move", action="store_true",
-        help="have all pages of Mesa's BOs moved without end meanwhile")
+        help="have all pages of Mesa's BOs moved without end meanwhile, and blocks of memory "
+             "taken offline")
     return parser.parse_args()
 
 
@@ -145,6 +146,7 @@ def main():
     print(f"piglit: {len(tests)} tests", flush=True)
     status = subprocess.run(
         [f"{TREE}/tools/vm", "run", "--kernel", args.kernel, "--udev", "--mesa", "--share", out,
+         *(["--dimm", "512M"] if args.move else []),
          "--timeout", str(args.timeout), "--",
          f"python3 -B /movgem/piglit/piglit_guest.py {args.platform} {int(args.move)}"],
         check=False).returncode

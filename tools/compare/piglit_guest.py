@@ -8,19 +8,20 @@ leaves the results in /share/results.json.
 
 import concurrent.futures
 import errno
+import itertools
 import json
 import os
 import re
 import subprocess
 import sys
 import threading
-import time
 
 import mesas
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIB = f"{HERE}/usr/lib/x86_64-linux-gnu"
-MIGRATE = "/sys/kernel/debug/dri/movgem/migrate"
+MOVGEM = "/sys/kernel/debug/dri/movgem"
+BLOCKS = "/sys/devices/system/memory"
 # Seconds for a test, and while pages move.
 PATIENCE, PATIENCE_MOVING = 120, 600
 
@@ -49,27 +50,76 @@ def run(test, mesa, platform, patience):
     return said[-1] if said else "fail", done.stdout
 
 
-def move():
-    """Moves all pages of Mesa's BOs, again and again."""
-    while True:
-        for path, text in ((MIGRATE, "label:mesa"), ("/proc/sys/vm/compact_memory", "1")):
-            try:
-                with open(path, "w", encoding="ascii") as file:
-                    file.write(text)
-            except OSError as error:
-                # There need not be one just now, or one that can move.
-                if error.errno not in (errno.ENOENT, errno.EBUSY):
-                    raise
-        time.sleep(0.01)
+def read(path):
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def moved():
+    """How many pages have moved so far."""
+    return int(re.search(r"^migrate_ok\s+(\d+)", read(f"{MOVGEM}/stats"), re.MULTILINE)[1])
+
+
+class Mover(threading.Thread):
+    """Moves all pages of Mesa's BOs, again and again, and has blocks of memory go offline."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.blocks = [f"{BLOCKS}/{name}/state" for name in os.listdir(BLOCKS)
+                       if name.startswith("memory")
+                       and read(f"{BLOCKS}/{name}/valid_zones").strip() == "Movable"]
+        self.before = moved()
+        self.offline = 0
+        self.error = None
+        self.end = threading.Event()
+
+    def turn(self, block):
+        try:
+            write(f"{MOVGEM}/migrate", "label:mesa")
+        except OSError as error:
+            # There need not be a BO just now, or a page that can move.
+            if error.errno not in (errno.ENOENT, errno.EBUSY):
+                raise
+        write("/proc/sys/vm/compact_memory", "1")
+        # It goes on until it is done or there is a signal.
+        done = subprocess.run(["timeout", "-s", "INT", "20", "sh", "-c", f"echo offline >{block}"],
+                              stderr=subprocess.DEVNULL, check=False)
+        if not done.returncode:
+            self.offline += 1
+            write(block, "online_movable")
+
+    def run(self):
+        try:
+            for block in itertools.cycle(self.blocks):
+                self.turn(block)
+                if self.end.wait(0.01):
+                    return
+        except Exception as error:  # judged by finish()
+            self.error = error
+
+    def finish(self):
+        """Says how much moved; that nothing did makes the results worth nothing."""
+        self.end.set()
+        self.join()
+        count = moved() - self.before
+        print(f"piglit: {count} pages moved, blocks of memory went offline {self.offline} times",
+              flush=True)
+        if self.error or not count or not self.offline:
+            sys.exit(f"the pages did not move to the end: {self.error}")
 
 
 def main(platform, moving):
     with open(f"{HERE}/tests.json", encoding="utf-8") as file:
         tests = json.load(file)
-    patience = PATIENCE
+    patience, mover = PATIENCE, None
     if moving == "1":
-        patience = PATIENCE_MOVING
-        threading.Thread(target=move, daemon=True).start()
+        patience, mover = PATIENCE_MOVING, Mover()
+        mover.start()
 
     def both(test):
         result = {"name": test["name"], "group": test["group"]}
@@ -87,6 +137,8 @@ def main(platform, moving):
             print(f"piglit: {len(results)} of {len(tests)}: {result['name']}: {found}", flush=True)
     with open("/share/results.json", "w", encoding="utf-8") as file:
         json.dump(results, file, indent=1)
+    if mover:
+        mover.finish()
 
 
 if __name__ == "__main__":
