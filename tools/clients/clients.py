@@ -148,15 +148,16 @@ def merge(path, new):
 
 
 def table(results):
-    header = ("client", "kernel", "store", "screen", "flips/s", "while moving", "pages moved",
-              "on screen", "blocks offline", "CRCs, one value", "result")
+    header = ("client", "kernel", "store", "screen", "flips/s", "while moving", "MiB own",
+              "in BOs", "pages moved", "on screen", "blocks offline", "CRCs, one value", "result")
     rows = [header]
     for result in results:
         def cell(name):
             return str(result.get(name, "-"))
         rows.append((
             result["client"], result["kernel"], result["store"], cell("size"),
-            cell("flips_per_s"), cell("flips_per_s_during"), cell("moved"), cell("scanout_moves"),
+            cell("flips_per_s"), cell("flips_per_s_during"), cell("own_mib"), cell("bos_mib"),
+            cell("moved"), cell("scanout_moves"),
             f"{cell('blocks_offline')} of {cell('blocks_tried')}", cell("crc_frames"),
             (result["wrong"] or "good").splitlines()[0]))
     return "\n".join(text_table.columns(rows)) + "\n"

@@ -171,6 +171,14 @@ class Client:
         until(lambda: flips.count() >= begin + FRAMES, "flips", self.must_live)
         until(lambda: shows_something(self), "something on the screen", self.must_live)
 
+    def memory(self):
+        """MiB that its processes have of their own, and that there is in BOs."""
+        for line in screen.read(f"{CGROUP}/memory.stat").splitlines():
+            if line.startswith("anon "):
+                return (round(int(line.split()[1]) / 2**20, 1),
+                        round(screen.stat("pages_live") * 4096 / 2**20, 1))
+        raise Wrong("the cgroup says nothing of memory")
+
     def must_live(self):
         for process in self.processes:
             if process.poll() is not None:
@@ -300,6 +308,7 @@ def run(client, flips, mover, rounds, result):
     moved = screen.stat("migrate_ok")
     blocks = mover.tried, mover.offline
     result["flips_per_s"], result["flips_per_s_during"] = drawing(client, flips, mover, rounds)
+    result["own_mib"], result["bos_mib"] = client.memory()
     drawn = screen.stat("migrate_ok") - moved
     standing(client, mover, rounds, result)
     result["moved"] = screen.stat("migrate_ok") - moved
@@ -330,6 +339,7 @@ def limit_modes():
 def prepare():
     """What is needed once, before the first client."""
     os.makedirs("/run/clients", mode=0o700, exist_ok=True)
+    write("/sys/fs/cgroup/cgroup.subtree_control", "+memory")
     limit_modes()
     scenes.prepare()
 
