@@ -106,7 +106,9 @@ def install(args):
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
     packages = fetch()
-    unpack([f"./{LIST}", f"./{LIB}/piglit/lib/*"], packages[0], out)
+    # Tests read compressed pictures, and lists of least values.
+    unpack([f"./{LIST}", f"./{LIB}/piglit/lib/*", f"./{LIB}/piglit/tests/*.ktx",
+            f"./{LIB}/piglit/tests/*/minimum-maximums.txt"], packages[0], out)
     tests = list(chosen(f"{out}/{LIST}", args.only, args.group))
     unpack(sorted({f"./{LIB}/piglit/bin/{test['command'][0]}" for test in tests}), packages[0],
            out)

@@ -30,6 +30,7 @@ def run(test, mesa, platform, patience):
     """What piglit says of a test, or how it ended otherwise."""
     env = {**mesas.environment(mesa), "PIGLIT_PLATFORM": platform,
            "WAFFLE_GBM_DEVICE": "/dev/dri/card0",
+           "PIGLIT_SOURCE_DIR": f"{LIB}/piglit",
            # Of tests that ask for EGL's default display.
            "EGL_PLATFORM": "surfaceless"}
     libraries = [env.get("LD_LIBRARY_PATH"), LIB, f"{LIB}/piglit/lib"]
@@ -39,7 +40,7 @@ def run(test, mesa, platform, patience):
         done = subprocess.run([f"{LIB}/piglit/bin/{command[0]}", *command[1:]], env=env,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace",
-                              timeout=patience, check=False)
+                              timeout=patience, check=False, cwd=f"{LIB}/piglit/tests")
     except subprocess.TimeoutExpired:
         return "timeout", ""
     if "error while loading shared libraries" in done.stdout:
@@ -135,8 +136,9 @@ def main(platform, moving):
             results.append(result)
             found = ", ".join(f"{mesa} {result[mesa]}" for mesa in mesas.MESAS)
             print(f"piglit: {len(results)} of {len(tests)}: {result['name']}: {found}", flush=True)
-    with open("/share/results.json", "w", encoding="utf-8") as file:
-        json.dump(results, file, indent=1)
+            # Also of a guest that does not come to the end.
+            with open("/share/results.json", "w", encoding="utf-8") as file:
+                json.dump(results, file, indent=1)
     if mover:
         mover.finish()
 
