@@ -26,7 +26,7 @@ import scenes  # noqa: E402
 import text_table  # noqa: E402
 
 STORES = {"6.12": ("movable_ops", "folio"), "7.2": ("folio",)}
-GUEST = ("guest.py", "scenes.py", "screen.py", "sdl2.py")
+GUEST = ("guest.py", "scenes.py", "screen.py", "sdl2.py", "../guest/memory_blocks.py")
 
 started = time.monotonic()
 
@@ -79,9 +79,10 @@ def install():
     """Puts the guest's scripts where guests see them, in /movgem/clients."""
     build = os.path.join(TREE, "out/build/clients")
     os.makedirs(build, exist_ok=True)
-    for name in GUEST:
+    for path in GUEST:
+        name = os.path.basename(path)
         # Whole or not at all: another guest may read it.
-        shutil.copy(os.path.join(HERE, name), f"{build}/.{name}.{os.getpid()}")
+        shutil.copy(os.path.join(HERE, path), f"{build}/.{name}.{os.getpid()}")
         os.rename(f"{build}/.{name}.{os.getpid()}", f"{build}/{name}")
 
 

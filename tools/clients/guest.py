@@ -23,18 +23,17 @@ import threading
 import time
 import traceback
 
+import memory_blocks
 import scenes
 import screen
 
 SHARE = "/share"
 CGROUP = "/sys/fs/cgroup/clients"
 TRACE = "/sys/kernel/tracing/instances/clients"
-BLOCKS = "/sys/devices/system/memory"
 CONNECTOR = f"{screen.DRI}/Virtual-1"
 
 # Guests are slow. Nothing depends on how slow; these are for what never comes.
 PATIENCE = 240
-BLOCK_SECONDS = 20
 # Frames that a client has to draw before, during and after; CRCs of a picture that stands still.
 FRAMES = 3
 CRCS = 4
@@ -86,32 +85,15 @@ class Mover:
     blocks by taking them offline; the blocks come back."""
 
     def __init__(self):
-        self.blocks = sorted(
-            os.path.dirname(path) for path in glob.glob(f"{BLOCKS}/memory*/valid_zones")
-            if screen.read(path).strip() == "Movable")
-        self.next = 0
-        self.tried = self.offline = 0
+        self.blocks = memory_blocks.MovableBlocks()
         self.error = None
         self.rounds = 0
         self.stop = threading.Event()
         self.thread = None
 
-    def one_block(self):
-        if not self.blocks:
-            return
-        state = self.blocks[self.next % len(self.blocks)] + "/state"
-        self.next += 1
-        self.tried += 1
-        # Offlining goes on until it is done or there is a signal.
-        done = subprocess.run(["timeout", "-s", "INT", str(BLOCK_SECONDS), "sh", "-c",
-                               f"echo offline >{state}"], stderr=subprocess.DEVNULL, check=False)
-        if done.returncode == 0:
-            self.offline += 1
-            write(state, "online_movable")
-
     def round(self):
         write("/proc/sys/vm/compact_memory", 1)
-        self.one_block()
+        self.blocks.cycle_one()
         for number in screen.scanout():
             # It may be gone, or just be drawn to by a client that waits for it.
             with contextlib.suppress(OSError):
@@ -306,7 +288,7 @@ def run(client, flips, mover, rounds, result):
     say(f"{client.name}: on the screen after {result['seconds_to_picture']} s")
 
     moved = screen.stat("migrate_ok")
-    blocks = mover.tried, mover.offline
+    blocks = mover.blocks.tried, mover.blocks.offline
     result["flips_per_s"], result["flips_per_s_during"] = drawing(client, flips, mover, rounds)
     result["own_mib"], result["bos_mib"] = client.memory()
     drawn = screen.stat("migrate_ok") - moved
@@ -314,10 +296,10 @@ def run(client, flips, mover, rounds, result):
     result["moved"] = screen.stat("migrate_ok") - moved
     result["moved_while_drawing"] = drawn
     result["blocks_tried"], result["blocks_offline"] = \
-        mover.tried - blocks[0], mover.offline - blocks[1]
+        mover.blocks.tried - blocks[0], mover.blocks.offline - blocks[1]
     if not drawn:
         raise Wrong("no page moved while it drew")
-    if mover.blocks and not result["blocks_offline"]:
+    if mover.blocks.paths and not result["blocks_offline"]:
         raise Wrong(f"none of {result['blocks_tried']} memory blocks went offline")
     wait_for_flips(client, flips, FRAMES, "flips after all that")
     client.must_live()
@@ -348,7 +330,7 @@ def main():
     rounds, names = int(sys.argv[1]), sys.argv[2:]
     prepare()
     flips, mover = Flips(), Mover()
-    say(f"memory blocks to take offline: {len(mover.blocks)}")
+    say(f"memory blocks to take offline: {len(mover.blocks.paths)}")
     for name in names:
         result = {"client": name, "wrong": None}
         client = Client(name, scenes.SCENES[name])

@@ -117,8 +117,8 @@ def install(args):
     os.unlink(f"{out}/{LIST}")
     with open(f"{out}/tests.json", "w", encoding="utf-8") as file:
         json.dump(tests, file)
-    for name in "piglit_guest.py", "mesas.py":
-        shutil.copy(f"{HERE}/{name}", out)
+    for path in "piglit_guest.py", "mesas.py", "../guest/memory_blocks.py":
+        shutil.copy(f"{HERE}/{path}", out)
     return tests
 
 

@@ -8,7 +8,6 @@ leaves the results in /share/results.json.
 
 import concurrent.futures
 import errno
-import itertools
 import json
 import os
 import re
@@ -16,12 +15,12 @@ import subprocess
 import sys
 import threading
 
+import memory_blocks
 import mesas
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIB = f"{HERE}/usr/lib/x86_64-linux-gnu"
 MOVGEM = "/sys/kernel/debug/dri/movgem"
-BLOCKS = "/sys/devices/system/memory"
 # Seconds for a test, and while pages move.
 PATIENCE, PATIENCE_MOVING = 120, 600
 
@@ -51,11 +50,6 @@ def run(test, mesa, platform, patience):
     return said[-1] if said else "fail", done.stdout
 
 
-def read(path):
-    with open(path, encoding="ascii") as file:
-        return file.read()
-
-
 def write(path, text):
     with open(path, "w", encoding="ascii") as file:
         file.write(text)
@@ -63,7 +57,8 @@ def write(path, text):
 
 def moved():
     """How many pages have moved so far."""
-    return int(re.search(r"^migrate_ok\s+(\d+)", read(f"{MOVGEM}/stats"), re.MULTILINE)[1])
+    with open(f"{MOVGEM}/stats", encoding="ascii") as file:
+        return int(re.search(r"^migrate_ok\s+(\d+)", file.read(), re.MULTILINE)[1])
 
 
 class Mover(threading.Thread):
@@ -71,15 +66,12 @@ class Mover(threading.Thread):
 
     def __init__(self):
         super().__init__(daemon=True)
-        self.blocks = [f"{BLOCKS}/{name}/state" for name in os.listdir(BLOCKS)
-                       if name.startswith("memory")
-                       and read(f"{BLOCKS}/{name}/valid_zones").strip() == "Movable"]
+        self.blocks = memory_blocks.MovableBlocks()
         self.before = moved()
-        self.offline = 0
         self.error = None
         self.end = threading.Event()
 
-    def turn(self, block):
+    def turn(self):
         try:
             write(f"{MOVGEM}/migrate", "label:mesa")
         except OSError as error:
@@ -87,19 +79,12 @@ class Mover(threading.Thread):
             if error.errno not in (errno.ENOENT, errno.EBUSY):
                 raise
         write("/proc/sys/vm/compact_memory", "1")
-        # It goes on until it is done or there is a signal.
-        done = subprocess.run(["timeout", "-s", "INT", "20", "sh", "-c", f"echo offline >{block}"],
-                              stderr=subprocess.DEVNULL, check=False)
-        if not done.returncode:
-            self.offline += 1
-            write(block, "online_movable")
+        self.blocks.cycle_one()
 
     def run(self):
         try:
-            for block in itertools.cycle(self.blocks):
-                self.turn(block)
-                if self.end.wait(0.01):
-                    return
+            while not self.end.wait(0.01):
+                self.turn()
         except Exception as error:  # judged by finish()
             self.error = error
 
@@ -108,9 +93,9 @@ class Mover(threading.Thread):
         self.end.set()
         self.join()
         count = moved() - self.before
-        print(f"piglit: {count} pages moved, blocks of memory went offline {self.offline} times",
-              flush=True)
-        if self.error or not count or not self.offline:
+        print(f"piglit: {count} pages moved, blocks of memory went offline {self.blocks.offline} "
+              "times", flush=True)
+        if self.error or not count or not self.blocks.offline:
             sys.exit(f"the pages did not move to the end: {self.error}")
 
 
